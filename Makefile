@@ -1,0 +1,86 @@
+# Everything here works on a machine with Python 3.11 or later, make and a network; what else is
+# needed is installed into .venv by the first target that needs it.
+
+PYTHON ?= python3
+VENV ?= .venv
+FUZZ_SECONDS ?= 60
+
+PY := $(VENV)/bin/python
+FUZZ_TARGETS = $(filter-out __init__ _%,$(patsubst fuzz/%.py,%,$(wildcard fuzz/*.py)))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: venv
+venv: $(VENV)/.installed-dev ## Make .venv with everything a developer needs
+
+.PHONY: demo
+demo: $(VENV)/.installed-server ## Start a server with two users and say how they can talk
+	@$(VENV)/bin/improto demo
+
+.PHONY: test
+test: $(VENV)/.installed-test ## Run all tests
+	@$(PY) -m pytest
+
+.PHONY: interop
+interop: $(VENV)/.installed-test ## Run only the tests against independent clients
+	@$(PY) -m pytest -m interop
+
+.PHONY: coverage
+coverage: $(VENV)/.installed-dev ## Check that each core module is covered by its own tests
+	@$(PY) -m tools.core_coverage
+
+.PHONY: lint
+lint: $(VENV)/.installed-dev ## Check style, types and architecture
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports --no-logo
+
+.PHONY: format
+format: $(VENV)/.installed-dev ## Repair what can be repaired without thinking
+	@$(PY) -m ruff check --fix-only --quiet .
+	@$(PY) -m ruff format .
+
+.PHONY: bench
+bench: $(VENV)/.installed-dev ## Measure the core and the framing
+	@$(PY) -m bench
+
+.PHONY: fuzz
+fuzz: $(VENV)/.installed-fuzz ## Run each fuzz target for FUZZ_SECONDS (60)
+	@set -e; for target in $(FUZZ_TARGETS); do \
+		echo "fuzz $$target for $(FUZZ_SECONDS) s"; \
+		mkdir -p fuzz/corpus/$$target; \
+		$(PY) -m fuzz.$$target -max_total_time=$(FUZZ_SECONDS) fuzz/corpus/$$target; \
+	done
+
+.PHONY: proto
+proto: $(VENV)/.installed-dev ## Generate the protobuf module and its stubs again
+	@$(PY) -m tools.make_proto
+
+.PHONY: clean
+clean: ## Remove everything made here: .venv, .demo, the fuzz corpus, caches
+	@rm -rf $(VENV) .demo build dist htmlcov .coverage .coverage.* fuzz/corpus \
+		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find src tests tools fuzz bench examples -name __pycache__ -prune -exec rm -rf {} + \
+		2>/dev/null || true
+
+# One file per set of extras says that it is installed, and is as old as the installation.
+$(VENV)/.installed-%: pyproject.toml | $(PY)
+	@echo "installing improto[$*] into $(VENV)"
+	@$(PY) -m pip install -qq --disable-pip-version-check --editable '.[$*]'
+	@touch $@
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is older than Python 3.11; choose another: make PYTHON=python3.12" >&2; \
+		exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+		rm -rf $(VENV); \
+		echo "$(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; \
+		exit 1; }

@@ -1,0 +1,1 @@
+"""Compiled payload schema. Import :mod:`improto.payloads` instead."""

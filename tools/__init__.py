@@ -1,0 +1,1 @@
+"""Programs for people who work on improto; nothing here is installed."""
