@@ -1,0 +1,167 @@
+"""A chat in a terminal: a prompt and a toolbar below, the conversation above.
+
+What was said scrolls by like the output of any program, so it can be scrolled back, searched
+and copied. Only the prompt, the messages that wait and the toolbar are drawn again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.completion import WordCompleter
+from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.output import create_output
+from prompt_toolkit.styles import Style
+from prompt_toolkit.utils import get_cwidth
+from rich.console import Console
+
+from improto_server.chat.inputs import COMMANDS
+from improto_server.chat.printable import one_line
+from improto_server.chat.view import Mark, Tone
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from prompt_toolkit.buffer import Buffer
+    from prompt_toolkit.formatted_text import StyleAndTextTuples
+    from prompt_toolkit.input import Input
+    from prompt_toolkit.key_binding import KeyPressEvent
+    from prompt_toolkit.output import Output
+
+    from improto_server.chat.painting import Painter
+    from improto_server.chat.view import Line, View
+
+_REDRAW_EVERY: Final = 1.0
+"""Seconds: the countdown in the toolbar, and typing that ends."""
+
+_WAITING_SHOWN: Final = 5
+"""Messages not sent yet that are shown above the prompt."""
+
+_STYLE: Final = Style.from_dict(
+    {
+        "bottom-toolbar": "noreverse bg:#303030 #d0d0d0",
+        "good": "bg:#303030 #87d787",
+        "bad": "bg:#303030 #ffaf5f bold",
+        "waiting": "italic #8a8a8a",
+        "prompt": "bold",
+    }
+)
+_CLASSES: Final = {Mark.PLAIN: "", Mark.GOOD: "class:good", Mark.BAD: "class:bad"}
+
+
+class TerminalScreen:
+    """Draws with prompt_toolkit and colours with rich. ``input`` and ``output`` are for tests."""
+
+    is_interactive = True
+
+    def __init__(
+        self, painter: Painter, *, input: Input | None = None, output: Output | None = None
+    ) -> None:
+        self._painter = painter
+        self._input = input
+        self._output = output or create_output()
+        self._console = Console(file=io.StringIO(), force_terminal=True)
+        self._unshown: list[Line] = []
+        self._showing: asyncio.Task[None] | None = None
+        self._prompt: PromptSession[str] | None = None
+
+    def show(self, line: Line) -> None:
+        """Put a line above the prompt. One that waits is there already, see ``inputs``."""
+        if line.tone is not Tone.WAITING:
+            self._unshown.append(line)
+            if self._showing is None:
+                self._showing = asyncio.get_running_loop().create_task(self._show_all())
+
+    def refresh(self) -> None:
+        """Draw the prompt and the toolbar again."""
+        if self._prompt is not None:
+            self._prompt.app.invalidate()
+
+    async def inputs(self, view: View, typing: Callable[[str], None]) -> AsyncGenerator[str]:
+        """What was typed, until Ctrl-C or Ctrl-D."""
+        self._prompt = prompt = self._make_prompt(view)
+
+        def changed(buffer: Buffer) -> None:
+            typing(buffer.text)
+
+        prompt.default_buffer.on_text_changed += changed
+        while True:
+            try:
+                yield await prompt.prompt_async()
+            except (EOFError, KeyboardInterrupt):
+                break
+        self._prompt = None
+
+    async def finish(self) -> None:
+        """Show what has not been shown yet."""
+        if self._showing is not None:
+            await self._showing
+
+    # -- above the prompt ------------------------------------------------------------
+
+    async def _show_all(self) -> None:
+        # All lines that have come meanwhile at once: the prompt is drawn again each time.
+        while self._unshown:
+            lines, self._unshown = self._unshown, []
+            text = "".join(map(self._coloured, lines))
+            await run_in_terminal(partial(self._write, text))
+        self._showing = None
+
+    def _coloured(self, line: Line) -> str:
+        with self._console.capture() as capture:
+            self._console.print(self._painter.rich(line), soft_wrap=True)
+        return capture.get()
+
+    def _write(self, text: str) -> None:
+        self._output.write_raw(text)
+        self._output.flush()
+
+    # -- the prompt ------------------------------------------------------------------
+
+    def _make_prompt(self, view: View) -> PromptSession[str]:
+        keys = KeyBindings()
+
+        @keys.add("escape", "enter")
+        def _new_line(event: KeyPressEvent) -> None:
+            event.current_buffer.insert_text("\n")
+
+        return PromptSession(
+            message=lambda: [*self._above(view), ("class:prompt", view.prompt())],
+            bottom_toolbar=lambda: self._toolbar(view),
+            completer=WordCompleter(sorted(COMMANDS), sentence=True),
+            complete_while_typing=False,
+            erase_when_done=True,
+            key_bindings=keys,
+            refresh_interval=_REDRAW_EVERY,
+            style=_STYLE,
+            input=self._input,
+            output=self._output,
+        )
+
+    def _above(self, view: View) -> StyleAndTextTuples:
+        waiting = list(view.waiting.values())
+        shown = [f"(waiting) {unsent.peer}: {unsent.text}" for unsent in waiting[:_WAITING_SHOWN]]
+        if len(waiting) > _WAITING_SHOWN:
+            shown.append(f"(waiting) and {len(waiting) - _WAITING_SHOWN} more")
+        width = self._output.get_size().columns - 1
+        return [("class:waiting", f"{cut(one_line(text), width)}\n") for text in shown]
+
+    def _toolbar(self, view: View) -> StyleAndTextTuples:
+        fragments: StyleAndTextTuples = []
+        for mark, text in view.toolbar(now=asyncio.get_running_loop().time()):
+            fragments += [("", " | " if fragments else " "), (_CLASSES[mark], text)]
+        return fragments
+
+
+def cut(text: str, width: int) -> str:
+    """As much of the text as fits into so many columns."""
+    if get_cwidth(text) <= width:
+        return text
+    while text and get_cwidth(text) >= width:
+        text = text[:-1]
+    return f"{text}\N{HORIZONTAL ELLIPSIS}"

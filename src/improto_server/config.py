@@ -1,0 +1,300 @@
+"""Every setting of the server, typed, from four places.
+
+Later places win: the defaults, a TOML file, the environment, the command line. A setting has
+one name in all of them: what is ``gateway.port`` for the command line is ``port`` in the table
+``[gateway]`` of the file and ``IMPROTO_GATEWAY_PORT`` in the environment. A setting that does
+not exist and a value that is not allowed are errors wherever they come from.
+
+``docs/configuration.md`` tells what each one means; a test compares it with this module.
+"""
+
+from __future__ import annotations
+
+import enum
+import tomllib
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.inspect import BoolType, EnumType, IntType, Metadata, type_info
+from msgspec.structs import fields
+
+from improto.config import LARGEST_WINDOW, Limits
+from improto_server.services.accounts import SECRET_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_Table = TypeVar("_Table", bound=Struct)
+
+_LIMITS: Final = Limits()
+_MIB: Final = 1024 * 1024
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the text is one sentence: where, which, and what is allowed."""
+
+
+class Backend(enum.Enum):
+    """The event loop."""
+
+    ASYNCIO = "asyncio"
+    TRIO = "trio"
+
+
+class Framer(enum.Enum):
+    """The library that cuts WebSocket bytes into messages."""
+
+    WSPROTO = "wsproto"
+    WEBSOCKETS = "websockets"
+
+
+class LogLevel(enum.Enum):
+    """The least that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+_Host = Annotated[str, Meta(pattern=r"^\S{1,255}\Z", description="a name or an IP address")]
+_Address = Annotated[
+    str, Meta(pattern=r"^(\S{1,255}:[0-9]{1,5})?\Z", description="host:port, or nothing")
+]
+_Origin = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+.-]*://[^\s/]+\Z")]
+_Origins = Annotated[
+    tuple[_Origin, ...], Meta(description="a list, such as https://example.org, or nothing")
+]
+
+
+class GatewaySettings(Struct, frozen=True, kw_only=True):
+    """Where clients connect, and by what."""
+
+    host: _Host = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
+    public_address: _Address = ""
+    allowed_origins: _Origins = ()
+    framer: Framer = Framer.WSPROTO
+    backend: Backend = Backend.ASYNCIO
+
+
+class StoreSettings(Struct, frozen=True, kw_only=True):
+    """Where messages are kept."""
+
+    url: Annotated[str, Meta(pattern=r"^sqlite:///.", description="sqlite:/// and a file")] = (
+        "sqlite:///improto.db"
+    )
+    durable: bool = True
+
+
+class MessageSettings(Struct, frozen=True, kw_only=True):
+    """Who gets messages, and how many."""
+
+    multi_device: bool = False
+    offline_days: Annotated[int, Meta(ge=1, le=365)] = 7
+    rate: Annotated[int, Meta(ge=0, le=1000)] = 5
+
+
+class LimitSettings(Struct, frozen=True, kw_only=True):
+    """Those of :class:`improto.config.Limits` that an operator may have a reason to change."""
+
+    content_bytes: Annotated[int, Meta(ge=1024, le=4 * _MIB)] = _LIMITS.content_bytes
+    message_bytes: Annotated[int, Meta(ge=4096, le=16 * _MIB)] = _LIMITS.message_bytes
+    outbound_bytes: Annotated[int, Meta(ge=65_536, le=64 * _MIB)] = _LIMITS.outbound_bytes
+    pull_bytes: Annotated[int, Meta(ge=4096, le=_MIB)] = _LIMITS.pull_bytes
+    pull_messages: Annotated[int, Meta(ge=1, le=200)] = _LIMITS.pull_messages
+    requests_in_flight: Annotated[int, Meta(ge=1, le=LARGEST_WINDOW)] = _LIMITS.requests_in_flight
+
+    def as_limits(self) -> Limits:
+        """What connections and services take; limits that are no settings have their defaults."""
+        return Limits(**msgspec.structs.asdict(self))
+
+
+class AppSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An app: users who can talk to each other, and the secret that tokens are signed with."""
+
+    key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
+    secret: Annotated[str, Meta(pattern=rf"^\S{{{SECRET_BYTES},256}}\Z")]
+
+    def __repr__(self) -> str:
+        """Without the secret, because settings get logged."""
+        return f"AppSettings(key={self.key!r})"
+
+
+_Apps = Annotated[
+    tuple[AppSettings, ...],
+    Meta(
+        description="a list of tables with key (1 to 64 of A-Z a-z 0-9 _ -)"
+        f" and secret ({SECRET_BYTES} to 256 characters, no spaces)"
+    ),
+]
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """All of them. :func:`load` makes it."""
+
+    apps: _Apps = ()
+    log_level: LogLevel = LogLevel.INFO
+    token_days: Annotated[int, Meta(ge=1, le=3650)] = 30
+    gateway: GatewaySettings = GatewaySettings()
+    messages: MessageSettings = MessageSettings()
+    store: StoreSettings = StoreSettings()
+    limits: LimitSettings = LimitSettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What there is to know about one setting."""
+
+    key: str
+    type: Any
+    default: Any
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return f"IMPROTO_{self.key.upper().replace('.', '_')}"
+
+    @property
+    def allowed(self) -> str:
+        """Its values, in words."""
+        info = type_info(self.type)
+        match info:
+            case Metadata(extra_json_schema={"description": str(words)}):
+                return words
+            case IntType(ge=least, le=most):
+                return f"{least} to {most}"
+            case EnumType(cls=cls):
+                return " or ".join(member.value for member in cls)
+            case BoolType():
+                return "true or false"
+        raise TypeError(f"setting {self.key} has a type without words for it")
+
+
+def _settings(kind: type[Struct], prefix: str = "") -> Iterator[Setting]:
+    for field in fields(kind):
+        key = prefix + field.name
+        if isinstance(field.default, Struct):
+            yield from _settings(type(field.default), f"{key}.")
+        else:
+            yield Setting(key=key, type=field.type, default=field.default)
+
+
+SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType(
+    {setting.key: setting for setting in _settings(Settings)}
+)
+"""All settings by key."""
+
+
+def load(
+    path: Path | None = None,
+    *,
+    environment: Mapping[str, str],
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Put the settings together.
+
+    ``path``: the TOML file, None for none. ``environment``: usually ``os.environ``; an empty
+    variable is as good as none. ``overrides``: values of the command line by key
+    (``{"gateway.port": 9000}``); None is as good as absent.
+
+    Raises SettingsError.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        for key, value in _from_file(path):
+            values[key] = _checked(str(path), key, value)
+    for variable, key, text in _from_environment(environment):
+        values[key] = _checked(variable, key, _parsed(key, text), strict=False)
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            values[key] = _checked("command line", key, value, strict=False)
+    settings = _build(Settings, values)
+    _check_together(settings)
+    return settings
+
+
+def _from_file(path: Path) -> Iterator[tuple[str, Any]]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"the settings file {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise SettingsError(f"the settings file {path} is not TOML: {error}") from error
+    for name, value in document.items():
+        if isinstance(value, dict):
+            for inner, inner_value in value.items():
+                yield f"{name}.{inner}", inner_value
+        else:
+            yield name, value
+
+
+def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    keys = {setting.variable: key for key, setting in SETTINGS.items()}
+    # Other programs' variables may begin like ours, but hardly like a table of ours.
+    tables = tuple({f"IMPROTO_{key.partition('.')[0].upper()}_" for key in SETTINGS if "." in key})
+    for variable, text in environment.items():
+        key = keys.get(variable)
+        if key is None:
+            if variable.startswith(tables):
+                raise SettingsError(f"the environment has {variable}, which is no setting")
+        elif text:
+            yield variable, key, text
+
+
+def _parsed(key: str, text: str) -> Any:
+    """The value that a variable stands for; lists are separated by spaces."""
+    if key == "apps":
+        return [
+            dict(zip(("key", "secret"), app.split(":", 1), strict=False)) for app in text.split()
+        ]
+    return text.split() if isinstance(SETTINGS[key].default, tuple) else text
+
+
+def _checked(origin: str, key: str, value: Any, *, strict: bool = True) -> Any:
+    setting = SETTINGS.get(key)
+    if setting is None:
+        raise SettingsError(f"{origin}: there is no setting {key}")
+    try:
+        return msgspec.convert(value, setting.type, strict=strict)
+    except msgspec.ValidationError as error:
+        if key == "apps":
+            # The value holds secrets, so only the place is told.
+            where = str(error).partition("`$")[2].rstrip("`")
+            raise SettingsError(
+                f"{origin}: apps must be {setting.allowed}; the fault is in apps{where}"
+            ) from None
+        raise SettingsError(f"{origin}: {key} must be {setting.allowed}, not {value!r}") from None
+
+
+def _build(kind: type[_Table], values: Mapping[str, Any], prefix: str = "") -> _Table:
+    arguments = {}
+    for field in fields(kind):
+        key = prefix + field.name
+        if isinstance(field.default, Struct):
+            arguments[field.name] = _build(type(field.default), values, f"{key}.")
+        elif key in values:
+            arguments[field.name] = values[key]
+    return kind(**arguments)
+
+
+def _check_together(settings: Settings) -> None:
+    keys = [app.key for app in settings.apps]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise SettingsError(f"apps: the key {key} is there more than once")
+    limits = settings.limits
+    if limits.content_bytes >= limits.message_bytes:
+        raise SettingsError(
+            f"limits.content_bytes must be below limits.message_bytes, {limits.message_bytes},"
+            f" not {limits.content_bytes}"
+        )
+    if limits.pull_bytes > limits.outbound_bytes:
+        raise SettingsError(
+            f"limits.pull_bytes must not be above limits.outbound_bytes, {limits.outbound_bytes},"
+            f" but is {limits.pull_bytes}"
+        )

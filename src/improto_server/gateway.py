@@ -1,0 +1,156 @@
+"""One connection, one session: who gets in, what becomes of his requests, who is gone.
+
+:class:`Gateway` is the :class:`improto.service.Service` that an adapter serves.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from improto.codes import ConnAckStatus, DisconnectStatus
+from improto.events import CloseReason
+from improto_server.rate import TokenBucket
+from improto_server.services.accounts import TokenOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from improto.events import ConnectionClosed, PublishReceived, PullReceived, QueryReceived
+    from improto.http import HttpRequest, HttpResponse
+    from improto.service import Peer
+    from improto_server.clock import MessageClock
+    from improto_server.hub import Device, Hub
+    from improto_server.navigation import Navigation
+    from improto_server.router import Router
+    from improto_server.services.accounts import Accounts
+
+_REFUSALS: Final = {
+    TokenOutcome.UNKNOWN_APP: ConnAckStatus.IDENTIFIER_REJECTED,
+    TokenOutcome.MALFORMED: ConnAckStatus.TOKEN_INCORRECT,
+    TokenOutcome.FORGED: ConnAckStatus.TOKEN_INCORRECT,
+    TokenOutcome.FOREIGN_APP: ConnAckStatus.TOKEN_INCORRECT,
+}
+"""Of an expired token each generation of SDKs is told differently (session 2.4)."""
+
+_WORTH_A_LINE: Final = frozenset({CloseReason.VIOLATION, CloseReason.SLOW_READER})
+"""Ends that somebody should look into; the others are everyday."""
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginRules:
+    """What the operator decides about connections."""
+
+    is_multi_device: bool
+    """Users may have several; otherwise the newest one stays (session 10)."""
+    allowed_origins: frozenset[str] = frozenset()
+    """Web origins that may connect; empty: all. Programs send none and may always."""
+    blocked_users: frozenset[tuple[str, str]] = frozenset()
+    """App key and user id of those who may not."""
+    most_connections: int = 100_000
+    """Beyond this many clients newcomers are turned away."""
+    messages_per_second: float = 5.0
+    """For each connection; 0: no limit (operations 2.2)."""
+
+
+class Gateway:
+    """Lets clients in and passes on what they want."""
+
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        clock: MessageClock,
+        hub: Hub,
+        navigation: Navigation,
+        router: Router,
+        rules: LoginRules,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._accounts = accounts
+        self._clock = clock
+        self._hub = hub
+        self._navigation = navigation
+        self._router = router
+        self._rules = rules
+        self._monotonic = monotonic
+        self._is_draining = False
+
+    def drain(self) -> None:
+        """Take nothing new, neither clients nor what they send: the server is about to end.
+
+        What is not answered when a connection ends is sent again by clients that care.
+        """
+        self._is_draining = self._navigation.is_draining = True
+
+    # -- improto.service.Service -----------------------------------------------------
+
+    def http(self, request: HttpRequest) -> HttpResponse:
+        """Answer a plain HTTP request."""
+        return self._navigation.respond(request)
+
+    def opened(self, peer: Peer) -> None:
+        """A client wants in: check it, register it, accept it (session 2.4)."""
+        verdict = self._judge(peer)
+        if isinstance(verdict, ConnAckStatus):
+            _logger.warning("%s was refused: %s", peer.address, verdict.meaning)
+            peer.refuse(verdict)
+        else:
+            self._accept(peer, verdict)
+
+    def published(self, peer: Peer, event: PublishReceived) -> None:
+        """A client sent something."""
+        if not self._is_draining:
+            self._router.published(peer.data, event)
+
+    def queried(self, peer: Peer, event: QueryReceived) -> None:
+        """A client asks something."""
+        if not self._is_draining:
+            self._router.queried(peer.data, event)
+
+    def pulled(self, peer: Peer, event: PullReceived) -> None:
+        """A client asks for messages."""
+        if not self._is_draining:
+            self._router.pulled(peer.data, event)
+
+    def closed(self, peer: Peer, event: ConnectionClosed) -> None:
+        """A client is gone."""
+        device: Device | None = peer.data
+        if device is not None:
+            self._hub.leave(device)
+        if event.reason in _WORTH_A_LINE:
+            who = peer.user_id or "somebody"
+            detail = event.error or event.reason.value
+            _logger.warning("%s (%s) was cut off: %s", peer.address, who, detail)
+
+    # -- the login -------------------------------------------------------------------
+
+    def _judge(self, peer: Peer) -> str | ConnAckStatus:
+        """The user's id, or why the client is turned away."""
+        rules, login = self._rules, peer.login
+        if self._is_draining or self._hub.connections >= rules.most_connections:
+            return ConnAckStatus.SERVER_UNAVAILABLE
+        check = self._accounts.check(login.app_key, login.token, now=self._clock.now() / 1000)
+        if check.outcome is TokenOutcome.EXPIRED:
+            return ConnAckStatus(peer.connection.profile.token_expired_status)
+        if check.user_id is None:
+            return _REFUSALS[check.outcome]
+        if rules.allowed_origins and peer.origin not in (None, *rules.allowed_origins):
+            return ConnAckStatus.HOSTNAME_ERROR
+        if (login.app_key, check.user_id) in rules.blocked_users:
+            return ConnAckStatus.BLOCK
+        return check.user_id
+
+    def _accept(self, peer: Peer, user_id: str) -> None:
+        allowance = TokenBucket(self._rules.messages_per_second, now=self._monotonic())
+        device = self._hub.join((peer.login.app_key, user_id), peer, allowance)
+        # Known before CONNACK, so that nothing falls between the first pull and the first
+        # notification.
+        peer.data = device
+        peer.accept(user_id, secrets.token_hex(16), timestamp=self._clock.now())
+        if not self._rules.is_multi_device:
+            self._hub.dismiss_others(device, DisconnectStatus.OTHER_DEVICE_LOGIN)

@@ -1,0 +1,102 @@
+"""Who is connected where.
+
+A user is online while at least one connection of his is open; the SDKs name no device, so
+a connection is a device (session 1). Users of different apps never meet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from improto.codes import DisconnectStatus
+    from improto.profiles import Profile
+    from improto.service import Peer
+    from improto_server.clock import UserKey
+    from improto_server.inbox import Inbox
+    from improto_server.rate import TokenBucket
+
+
+class Device:
+    """One connection of a user."""
+
+    __slots__ = ("allowance", "cursor", "peer", "position", "profile", "sent_cursor", "user")
+
+    def __init__(self, user: User, peer: Peer, allowance: TokenBucket) -> None:
+        self.user = user
+        self.peer = peer
+        self.profile: Profile = peer.connection.profile
+        """How its generation of clients wants to be treated."""
+        self.allowance = allowance
+        """What the connection may send."""
+        self.position = 0
+        """Time of the newest message that it was sent in reply to a pull."""
+        self.cursor = 0
+        """It has all received messages up to this time: its own word."""
+        self.sent_cursor = 0
+        """The same for sent messages."""
+
+    @property
+    def is_open(self) -> bool:
+        """True while it may be told something."""
+        return self.peer.is_open
+
+
+class User:
+    """A user who is online."""
+
+    __slots__ = ("devices", "inbox", "key")
+
+    def __init__(self, key: UserKey, inbox: Inbox) -> None:
+        self.key = key
+        self.inbox = inbox
+        self.devices: list[Device] = []
+        """In the order in which they came; never empty while the user is in the hub."""
+
+
+class Hub:
+    """All who are online.
+
+    ``open_inbox`` is called for a user's first connection; the :class:`Inbox` it returns lasts
+    until the last one is gone.
+    """
+
+    def __init__(self, open_inbox: Callable[[UserKey], Inbox]) -> None:
+        self._open_inbox = open_inbox
+        self._users: dict[UserKey, User] = {}
+        self.connections = 0
+        """How many devices are online, of all users together."""
+
+    def find(self, key: UserKey) -> User | None:
+        """The user, if online."""
+        return self._users.get(key)
+
+    def join(self, key: UserKey, peer: Peer, allowance: TokenBucket) -> Device:
+        """A connection of the user was accepted."""
+        user = self._users.get(key)
+        if user is None:
+            user = self._users[key] = User(key, self._open_inbox(key))
+        device = Device(user, peer, allowance)
+        user.devices.append(device)
+        self.connections += 1
+        return device
+
+    def leave(self, device: Device) -> None:
+        """A connection is gone; harmless if it has left before."""
+        user = device.user
+        if device not in user.devices:
+            return
+        user.devices.remove(device)
+        self.connections -= 1
+        if not user.devices:
+            del self._users[user.key]
+
+    def dismiss_others(self, device: Device, status: DisconnectStatus) -> None:
+        """Send the user's other connections away for good (session 10)."""
+        for other in [*device.user.devices]:
+            if other is not device:
+                self.leave(other)
+                if other.is_open:
+                    other.peer.dismiss(status)

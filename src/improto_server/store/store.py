@@ -1,0 +1,168 @@
+"""The store as the loop's thread sees it: requests in, answers by callback."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from improto_server.store.batches import Lane
+from improto_server.store.database import Database, transaction
+from improto_server.store.retention import Forgetting
+from improto_server.store.values import StoreError
+from improto_server.store.writer import Job, Writer, why_unstorable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Connection
+
+    from improto_server.store.values import NewMessage, Stored
+
+T = TypeVar("T")
+
+CLOSE_SECONDS: Final = 10.0
+"""For the batches that wait; service managers commonly kill after 10 s to 90 s."""
+
+
+class Store:
+    """Messages, inboxes and history, with a thread that writes and one that reads.
+
+    All methods belong to the event loop's thread, and there each ``done`` is called: once,
+    never inside the call that it was given to, in the order of the calls of one method. It gets
+    a :class:`StoreError` if the request or the database is at fault; the next batch is tried
+    again all the same.
+
+    ``Stored`` is a promise: the message is on the disk. Whatever happens after the crash of
+    the process (or, if durable, of the machine), it is there. A message that was answered by
+    an error, or not at all, may be there as well; its ``unique_id`` tells.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        soon: Callable[[Callable[[], None]], None],
+        on_loop: Callable[[Callable[[], None]], None],
+    ) -> None:
+        self._database = database
+        self.latest_time = database.latest_time
+        """The highest time of a message when the store was opened, 0 if there was none. The
+        clock must not go back behind it (session 1)."""
+        self._writer: Lane[Job, Any] = Lane(
+            "store-writer",
+            work=Writer(database.writing).work,
+            failure=database.failure,
+            soon=soon,
+            on_loop=on_loop,
+        )
+        self._reader: Lane[Callable[[Connection], Any], Any] = Lane(
+            "store-reader",
+            work=self._answer,
+            failure=database.failure,
+            soon=soon,
+            on_loop=on_loop,
+        )
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        soon: Callable[[Callable[[], None]], None],
+        on_loop: Callable[[Callable[[], None]], None],
+        durable: bool = True,
+    ) -> Store:
+        """Open the store, or make it. Blocks for some milliseconds.
+
+        ``url`` names a file: ``sqlite:///improto.db``, with four slashes if the path begins
+        with one. Directories that are missing are made. ``soon`` calls a function at the end
+        of the loop's turn; ``on_loop`` does it from any thread. ``durable`` False skips
+        waiting for the disk: a power cut may take the last seconds, the end of the process
+        takes nothing.
+
+        Raises StoreError if that cannot be done; then nothing was started.
+        """
+        return cls(Database.open(url, durable=durable), soon=soon, on_loop=on_loop)
+
+    def append(self, message: NewMessage, done: Callable[[Stored | StoreError], None]) -> None:
+        """Write a message. What is appended in one turn of the loop is written together."""
+        reason = why_unstorable(message)
+        if reason is None and self._writer.is_full:
+            reason = "the store cannot keep up with what is to be written"
+        if reason is None:
+            self._writer.put(message, done, size=len(message.item))
+        else:
+            self._writer.put(StoreError(reason), done)
+
+    def read(
+        self, query: Callable[[Connection], T], done: Callable[[T | StoreError], None]
+    ) -> None:
+        """Run a query on the reader's thread. It sees everything that is stored by now.
+
+        Queries run one after the other and must not change anything. If one raises, its answer
+        is a StoreError.
+        """
+        self._reader.put(query, done)
+
+    def forget_before(self, time: int, done: Callable[[int | StoreError], None]) -> None:
+        """Forget what is in boxes and older than ``time``; history stays.
+
+        ``done`` gets the number of box entries deleted. It is done in slices that messages
+        need not wait for; to be called every hour or so. A forgotten message that was not in
+        history is no longer recognised when it is repeated.
+        """
+
+        def proceed(state: Forgetting | StoreError) -> None:
+            if isinstance(state, StoreError):
+                done(state)
+            elif state.is_finished:
+                done(state.entries)
+            else:
+                self._writer.put(state, proceed)
+
+        proceed(Forgetting(before=time))
+
+    def close(self, *, timeout: float = CLOSE_SECONDS) -> None:
+        """Do what has been asked for, then close. Blocks for at most ``timeout`` seconds.
+
+        The last answers come through ``on_loop``, so not before the loop runs again. Raises
+        StoreError if the time is up. May be called twice.
+        """
+        self._stop()
+        self._wait(timeout)
+
+    async def aclose(self) -> None:
+        """:meth:`close` on asyncio or trio. The loop goes on, so all answers come before this
+        returns. Cancelling does not keep it from being done."""
+        self._stop()
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self._wait, CLOSE_SECONDS)
+
+    def _stop(self) -> None:
+        self._reader.close()
+        self._writer.close()
+
+    def _wait(self, timeout: float) -> None:
+        end = time.monotonic() + timeout
+        for lane in (self._reader, self._writer):
+            if not lane.join(max(0.0, end - time.monotonic())):
+                raise StoreError(
+                    f"the store {self._database.path} did not finish within {timeout} s"
+                )
+        self._database.close()
+
+    def _answer(self, queries: Sequence[Callable[[Connection], Any]]) -> list[Any]:
+        connection = self._database.reading
+        answers: list[Any] = []
+        for query in queries:
+            answer: Any
+            try:
+                with transaction(connection):
+                    answer = query(connection)
+            except Exception as error:
+                answer = self._database.failure(error)
+            answers.append(answer)
+        return answers

@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from improto import payloads
+from improto.codes import ConnAckStatus, DisconnectStatus
+from improto.events import CloseReason
+from improto.frames import ConnAck, Disconnect, PingReq, PingResp, PubAck, TimeMs
+from improto.http import HttpRequest
+from improto.operations import Topic
+from improto.service import Peer
+from tests.server.rig import APP, START, Rig
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.server.rig import Client
+
+
+def connack(client: Client) -> ConnAck:
+    (frame,) = client.frames()
+    assert isinstance(frame, ConnAck)
+    return frame
+
+
+def refused_with(client: Client) -> int:
+    status = connack(client).status
+    assert client.closed is not None
+    assert client.closed.reason is CloseReason.REFUSED
+    assert client.peer.data is None
+    return status
+
+
+# -- letting in ----------------------------------------------------------------------
+
+
+def test_a_good_token_lets_the_client_in(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    client = rig.client("alice")
+    answer = connack(client)
+    assert answer.status == 0
+    assert answer.user_id == "alice"
+    assert answer.timestamp == START
+    assert rig.hub.find((APP, "alice")) is not None
+    client.send(PingReq())
+    assert client.frames() == [PingResp()]
+
+
+def test_every_session_has_an_id_of_its_own(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, multi_device=True)
+    ids = {connack(rig.client("alice")).session_id for _ in range(3)}
+    assert len(ids) == 3
+    assert "" not in ids
+
+
+def test_a_user_is_online_before_he_is_told(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    seen: list[bool] = []
+
+    class Watched(Peer):
+        def accept(self, user_id: str, session_id: str, *, timestamp: TimeMs) -> None:
+            seen.append(rig.hub.find((APP, user_id)) is not None)
+            super().accept(user_id, session_id, timestamp=timestamp)
+
+    rig.client("alice", peer_type=Watched)
+    assert seen == [True]
+
+
+def test_the_token_is_checked_at_the_time_of_messages(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.client("alice")
+    assert rig.accounts.asked_at == [START / 1000]
+
+
+@pytest.mark.parametrize(
+    ("token", "status"),
+    [
+        ("forged", ConnAckStatus.TOKEN_INCORRECT),
+        ("foreign", ConnAckStatus.TOKEN_INCORRECT),
+        ("garbage", ConnAckStatus.TOKEN_INCORRECT),
+        ("", ConnAckStatus.TOKEN_INCORRECT),
+        ("expired", ConnAckStatus.TOKEN_EXPIRE),
+    ],
+)
+def test_a_bad_token_does_not(tmp_path: Path, token: str, status: int) -> None:
+    rig = Rig(tmp_path)
+    assert refused_with(rig.client(token)) == status
+    assert rig.hub.connections == 0
+
+
+def test_an_unknown_app_is_told_before_the_token_is_looked_at(tmp_path: Path) -> None:
+    client = Rig(tmp_path).client("forged", app="nobody's")
+    assert refused_with(client) == ConnAckStatus.IDENTIFIER_REJECTED
+
+
+def test_a_blocked_user_is_refused_in_his_app_only(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, blocked=("mallory",))
+    assert refused_with(rig.client("mallory")) == ConnAckStatus.BLOCK
+    assert connack(rig.client("mallory", app="other")).status == 0
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("https://chat.example.com", ConnAckStatus.ACCEPTED),
+        (None, ConnAckStatus.ACCEPTED),
+        ("https://evil.example.com", ConnAckStatus.HOSTNAME_ERROR),
+        ("null", ConnAckStatus.HOSTNAME_ERROR),
+    ],
+)
+def test_pages_of_other_origins_are_refused(
+    tmp_path: Path, origin: str | None, status: int
+) -> None:
+    rig = Rig(tmp_path, allowed_origins=("https://chat.example.com",))
+    assert connack(rig.client("alice", origin=origin)).status == status
+
+
+def test_without_a_list_every_origin_is_allowed(tmp_path: Path) -> None:
+    client = Rig(tmp_path).client("alice", origin="https://anywhere.example.com")
+    assert connack(client).status == 0
+
+
+def test_a_full_server_refuses_until_somebody_leaves(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, most_connections=1)
+    first = rig.client("alice")
+    assert refused_with(rig.client("bob")) == ConnAckStatus.SERVER_UNAVAILABLE
+    first.leave()
+    assert connack(rig.client("bob")).status == 0
+
+
+def test_a_draining_server_lets_nobody_in(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.gateway.drain()
+    assert refused_with(rig.client("alice")) == ConnAckStatus.SERVER_UNAVAILABLE
+    ping = HttpRequest(method="GET", target="/ping")
+    assert rig.gateway.http(ping).status == 503
+
+
+def test_a_draining_server_answers_what_it_has_and_takes_nothing_new(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    alice = rig.online("alice")
+    alice.publish("bob")
+    rig.gateway.drain()
+    alice.publish("bob")
+    alice.start_pull()
+    alice.query(Topic.PULL_US, payloads.PullUserSettingInput(version=0))
+    alice.send(PingReq())
+    rig.settle()
+    pong, ack = alice.frames()
+    assert pong == PingResp()
+    assert isinstance(ack, PubAck)
+    assert ack.status == 0
+
+
+def test_plain_http_is_answered_by_navigation(tmp_path: Path) -> None:
+    ping = HttpRequest(method="GET", target="/ping")
+    assert Rig(tmp_path).gateway.http(ping).status == 200
+
+
+# -- one device or many --------------------------------------------------------------
+
+
+def test_the_newest_connection_stays(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    old = rig.online("alice")
+    new = rig.client("alice")
+    assert connack(new).status == 0
+    assert old.frames() == [Disconnect(status=DisconnectStatus.OTHER_DEVICE_LOGIN)]
+    user = rig.hub.find((APP, "alice"))
+    assert user is not None
+    assert user.devices == [new.peer.data]
+    old.leave()
+    assert rig.hub.find((APP, "alice")) is user
+
+
+def test_a_refused_newcomer_kicks_nobody(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    old = rig.online("alice")
+    rig.client("expired")
+    rig.client("alice", app="other")
+    assert old.frames() == []
+    assert old.peer.is_open
+
+
+def test_a_kicked_client_that_lingers_is_cut_off(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    old = rig.online("alice")
+    rig.client("alice")
+    old.dispatch()
+    assert old.closed is None
+    rig.advance(1.0)
+    old.pass_time()
+    assert old.closed is not None
+
+
+def test_what_a_kicked_client_says_is_ignored(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    bob = rig.online("bob")
+    old = rig.online("alice")
+    rig.client("alice")
+    old.frames()
+    old.publish("bob")
+    rig.settle()
+    assert old.frames() == []
+    assert bob.frames() == []
+
+
+def test_many_devices_stay_if_they_may(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, multi_device=True)
+    first, second = rig.online("alice"), rig.online("alice")
+    assert first.peer.is_open
+    assert second.peer.is_open
+    assert rig.hub.connections == 2
+
+
+# -- the end -------------------------------------------------------------------------
+
+
+def test_a_client_that_leaves_is_forgotten(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.online("alice").leave()
+    assert rig.hub.find((APP, "alice")) is None
+    assert rig.hub.connections == 0
+
+
+def test_a_refusal_is_one_line_for_the_operator(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Rig(tmp_path).client("forged")
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "192.0.2.1:5000 was refused: token unknown, malformed or of another app"
+    )
+
+
+def test_a_violation_is_one_line_for_the_operator(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = Rig(tmp_path)
+    rig.online("alice").send_bytes(b"\xff")
+    rig.client("bob").peer.abandon(CloseReason.SLOW_READER)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.exc_info is None
+    assert record.getMessage().startswith("192.0.2.1:5000 (alice) was cut off: a client sends no")
+
+
+def test_so_is_a_client_that_does_not_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    alice = Rig(tmp_path).online("alice")
+    alice.peer.abandon(CloseReason.SLOW_READER)
+    alice.dispatch()
+    assert caplog.messages == [
+        "192.0.2.1:5000 (alice) was cut off: the peer does not read what we send"
+    ]
+
+
+def test_whoever_breaks_the_rules_before_the_login_has_no_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = Rig(tmp_path)
+
+    class Undecided(Peer):
+        def accept(self, user_id: str, session_id: str, *, timestamp: TimeMs) -> None:
+            """The server takes its time."""
+
+    client = rig.client("alice", peer_type=Undecided)
+    client.publish("bob", topic=Topic.PP_MSG_P)
+    (message,) = caplog.messages
+    assert message.startswith("192.0.2.1:5000 (somebody) was cut off: ")
+    assert rig.hub.connections == 0
+
+
+@pytest.mark.parametrize("reason", [CloseReason.LOST, CloseReason.PEER, CloseReason.IDLE])
+def test_everyday_ends_are_not_worth_a_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, reason: CloseReason
+) -> None:
+    alice = Rig(tmp_path).online("alice")
+    alice.peer.abandon(reason)
+    alice.dispatch()
+    assert alice.closed is not None
+    assert caplog.messages == []
