@@ -1,0 +1,1 @@
+"""Measurements, as ratios to something plain that is measured in the same run."""

@@ -1,0 +1,61 @@
+"""What a login costs the server, and how much memory a connection takes that says nothing.
+
+The connections are as real clients leave them after the login: they have pinged, and pulled an
+empty inbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from bench.load import WebSocketFraming, clients
+from bench.processes import im_server
+from bench.report import Row, Table
+
+if TYPE_CHECKING:
+    from bench.processes import Measured
+
+BACKENDS: Final = ("asyncio", "trio")
+FRAMERS: Final = ("websockets", "wsproto")
+
+GOAL: Final = 16.0
+"""KiB for each connection."""
+
+WARM_UP: Final = 100
+"""Connections that come first: what the server has one of, or caches, is not theirs."""
+
+_SETTLE: Final = 1.0
+"""Seconds for the server to do what it does later."""
+
+
+def measure(connections: int) -> list[Table]:
+    """A table of memory and one of logins."""
+    memory, logins = [], []
+    for framer in FRAMERS:
+        for backend in BACKENDS:
+            with im_server(backend=backend, framer=framer) as process:
+                name = f"{backend}, {framer}"
+                size, cost = asyncio.run(_measure(process, connections))
+                memory.append(Row(name=name, value=size, goal=GOAL))
+                logins.append(Row(name=name, value=cost))
+    return [
+        Table(title=f"Memory per idle connection, {connections} of them", unit="KiB", rows=memory),
+        Table(title="Login: HTTP, token, CONNACK, first pull", unit="us", rows=logins),
+    ]
+
+
+async def _measure(process: Measured, connections: int) -> tuple[float, float]:
+    """KiB and microseconds for each connection."""
+    framing = WebSocketFraming()
+    early = [f"early-{number}" for number in range(WARM_UP)]
+    late = [f"late-{number}" for number in range(connections)]
+    async with clients(early, process.port, framing):
+        await asyncio.sleep(_SETTLE)
+        memory, cpu = process.memory(), process.cpu()
+        async with clients(late, process.port, framing):
+            await asyncio.sleep(_SETTLE)
+            return (
+                (process.memory() - memory) / connections / 1024,
+                (process.cpu() - cpu) / connections * 1e6,
+            )

@@ -1,0 +1,149 @@
+"""What the scenarios stand on: SDKs from npm, one browser, one server, and people to talk.
+
+A machine without Chromium or npm skips all of it with a reason; in CI that is a failure, see
+``tests/conftest.py``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from tests.interop import sdk as sdks
+from tests.interop.page import Browser, Page, find_chromium
+from tests.interop.program import CONNECT, Program
+from tests.interop.server import ImServer
+from tests.interop.website import serve_pages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from anyio.from_thread import BlockingPortal
+
+    from tests.interop.party import Party
+    from tests.interop.sdk import Sdk
+
+SERVER_KINDS: Final = {
+    "asyncio": {"IMPROTO_GATEWAY_BACKEND": "asyncio", "IMPROTO_GATEWAY_FRAMER": "wsproto"},
+    "trio": {"IMPROTO_GATEWAY_BACKEND": "trio", "IMPROTO_GATEWAY_FRAMER": "websockets"},
+}
+"""Each event loop and each framer once. Tests that share a server take the defaults."""
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", params=sdks.SDKS, ids=lambda sdk: sdk.name)
+def sdk(request: pytest.FixtureRequest) -> Sdk:
+    """An SDK that is installed. Every scenario is told for each of them."""
+    try:
+        sdks.install()
+    except sdks.NotInstallable as error:
+        pytest.skip(str(error))
+    chosen: Sdk = request.param
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def portals() -> Iterator[dict[str, BlockingPortal]]:
+    """Event loops in threads of their own, by name."""
+    with ExitStack() as stack:
+        yield {loop: stack.enter_context(start_blocking_portal(loop)) for loop in CONNECT}
+
+
+@pytest.fixture(scope="session")
+def browser(portals: dict[str, BlockingPortal]) -> Iterator[Browser]:
+    """Chromium; each page has a storage of its own."""
+    program = find_chromium()
+    if program is None:
+        pytest.skip("Chromium is not installed; on Debian: apt-get install chromium")
+    with Browser.start(portals["asyncio"], program) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def website() -> Iterator[str]:
+    """The address of the pages."""
+    with serve_pages() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImServer]:
+    """The server of all tests that leave it alive."""
+    server = ImServer(tmp_path_factory.mktemp("server"))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def server(shared_server: ImServer) -> Iterator[ImServer]:
+    """The server; what it says belongs to the report of a test that fails."""
+    begin = len(shared_server.output)
+    yield shared_server
+    print(*shared_server.output[begin:], sep="\n")
+
+
+@pytest.fixture(params=list(SERVER_KINDS))
+def own_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ImServer]:
+    """A server for one test, which may kill it. The test starts it."""
+    server = ImServer(tmp_path, **SERVER_KINDS[request.param])
+    try:
+        yield server
+        print(server.report())
+        server.stop()
+    finally:
+        server.kill()
+
+
+class Door:
+    """Brings people in, not connected yet. Each test has its own, so tests may share a server."""
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        sdk: Sdk,
+        browser: Browser,
+        website: str,
+        portals: dict[str, BlockingPortal],
+    ) -> None:
+        self._stack = stack
+        self._sdk = sdk
+        self._browser = browser
+        self._website = website
+        self._portals = portals
+
+    def page(self, server: ImServer, user: str | None = None) -> Page:
+        """A page with an SDK."""
+        user = user or _new_user()
+        return self._stack.enter_context(self._browser.page(self._sdk, self._website, server, user))
+
+    def program(self, server: ImServer, loop: str) -> Program:
+        """A program with our client, on a loop of CONNECT."""
+        program = Program(self._portals[loop], loop, server, _new_user())
+        self._stack.callback(program.leave)
+        return program
+
+    def party(self, server: ImServer, kind: str) -> Party:
+        """A "page", or a program on "asyncio" or "trio"."""
+        return self.page(server) if kind == "page" else self.program(server, kind)
+
+
+@pytest.fixture
+def door(
+    sdk: Sdk, browser: Browser, website: str, portals: dict[str, BlockingPortal]
+) -> Iterator[Door]:
+    """Whoever comes in through it is sent home at the end of the test."""
+    with ExitStack() as stack:
+        yield Door(stack, sdk, browser, website, portals)
+
+
+def _new_user() -> str:
+    return f"user-{next(_numbers)}"

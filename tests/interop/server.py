@@ -1,0 +1,121 @@
+"""`improto serve` as a process of its own, as anybody would run it, and ready to be killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Final
+
+from improto_server.services.accounts import Accounts
+from tests.interop.party import PATIENCE
+from tests.interop.sdk import HERE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SOURCE: Final = HERE.parents[1] / "src"
+_SECRETS: Final = {app: f"secret-of-{app}-".ljust(40, "x") for app in ("interop", "other")}
+_LISTENING: Final = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
+
+
+class ImServer:
+    """One server with one store. It keeps its port, so that clients find it again."""
+
+    app_key: Final = "interop"
+    host: Final = "127.0.0.1"
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.settings = settings
+        """More of the environment."""
+        self.port = 0
+        self.output: list[str] = []
+        self._folder = folder
+        self._accounts = Accounts(_SECRETS)
+        self._process: subprocess.Popen[str] | None = None
+        self._reader: Thread
+
+    @property
+    def navigation(self) -> str:
+        """The address that SDKs are given."""
+        return f"http://{self.host}:{self.port}"
+
+    def token(
+        self, user: str, *, app: str = "interop", age: float = 0.0, lifetime: float = 3600.0
+    ) -> str:
+        """A token, issued ``age`` seconds ago and good for ``lifetime`` seconds from then.
+
+        There is another ``app``, "other", which no client says it belongs to.
+        """
+        return self._accounts.issue(app, user, now=time.time() - age, lifetime=lifetime)
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("IMPROTO_")
+        }
+        environment |= {
+            "PYTHONPATH": str(_SOURCE),
+            "PYTHONUNBUFFERED": "1",
+            "IMPROTO_APPS": " ".join(map(":".join, _SECRETS.items())),
+            "IMPROTO_GATEWAY_HOST": self.host,
+            "IMPROTO_GATEWAY_PORT": str(self.port),
+            "IMPROTO_STORE_URL": f"sqlite:///{self._folder / 'messages.db'}",
+            "IMPROTO_MESSAGES_RATE": "0",
+            **self.settings,
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "improto_server", "serve"],
+            cwd=self._folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        ports: SimpleQueue[int | None] = SimpleQueue()
+        self._reader = Thread(target=self._read, args=(self._process, ports), daemon=True)
+        self._reader.start()
+        try:
+            port = ports.get(timeout=PATIENCE)
+        except Empty:
+            port = None
+        if port is None:
+            self.kill()
+            raise AssertionError(f"the server does not start:\n{self.report()}")
+        self.port = port
+
+    def kill(self) -> None:
+        """End it as a power cut would; harmless if it has ended."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._reader.join()
+
+    def stop(self) -> None:
+        """Ask it to end, and check that it does so in good order and has had no troubles."""
+        assert self._process is not None
+        self._process.terminate()
+        try:
+            status = self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            status = None
+        self.kill()
+        assert status == 0, self.report()
+        assert not [line for line in self.output if "Traceback" in line], self.report()
+
+    def report(self) -> str:
+        """What is good to know when a test has failed."""
+        return "\n  ".join(["the server's last words:", *self.output[-40:]])
+
+    def _read(self, process: subprocess.Popen[str], ports: SimpleQueue[int | None]) -> None:
+        assert process.stdout is not None
+        with process.stdout as lines:
+            for line in lines:
+                self.output.append(line.rstrip())
+                if match := _LISTENING.search(line):
+                    ports.put(int(match[1]))
+        ports.put(None)
