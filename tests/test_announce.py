@@ -197,14 +197,6 @@ class TestStreamTable:
         with pytest.raises(LocalProtocolError, match="no pull with id 1"):
             table.require_pull(MessageId(1))
 
-    def test_one_id_may_wait_several_times(self) -> None:
-        """A repeated id is no duplicate (session 6); the oldest is answered first."""
-        table = StreamTable()
-        table.pull_received(pull(1, since=50))
-        table.pull_received(pull(1, "r1", since=60))
-        assert table.take_pull(MessageId(1)).asked_from == 50
-        assert table.take_pull(MessageId(1)).room_id == "r1"
-
     def test_a_forgotten_room_is_forgotten_even_with_a_pull_waiting(self) -> None:
         """Nobody may be told about a room that was left; the pull can still be answered."""
         table = StreamTable()

@@ -452,15 +452,25 @@ class TestPulls:
             server.connection.answer(MessageId(1), timestamp=TimeMs(T), now=0.0)
 
     def test_several_pulls_may_wait(self) -> None:
-        """Also under one id (session 6)."""
+        """Of several streams, and of one."""
         server = ServerScript.online()
-        server.receive(inbox_pull(1), inbox_pull(1, since=T), room_pull(2, "r1"))
+        server.receive(inbox_pull(1), inbox_pull(3, since=T), room_pull(2, "r1"))
         assert server.connection.unanswered == 3
         server.answer_pull(2, sync_time=1)
         server.answer_pull(1, sync_time=1)
-        server.answer_pull(1, sync_time=1)
+        server.answer_pull(3, sync_time=1)
         times = [page_of(frame).syncTime for frame in server.sent()]
         assert times == [1, 1, T]
+
+    def test_a_second_query_under_the_id_of_a_waiting_one_is_refused(self) -> None:
+        """Its sender could not tell the answers apart; the first one is still answered."""
+        server = ServerScript.online()
+        server.receive(inbox_pull(1), inbox_pull(1, since=T))
+        [refusal] = server.sent()
+        assert (refusal.message_id, refusal.status) == (1, 33003)
+        assert server.connection.unanswered == 1
+        server.answer_pull(1, sync_time=1)
+        assert server.connection.unanswered == 0
 
 
 class TestNotifications:

@@ -289,7 +289,10 @@ def test_it_is_too_late_for_a_session_in_use() -> None:
     world = Simulation(1)
     world.connect()
     world.advance(1.0)
+    world.commit()
     world.friend_sends()
+    world.advance(1.0)
+    world.commit()
     world.advance(1.0)
     assert world.open
     with pytest.raises(ValueError, match="from its first connection"):

@@ -115,7 +115,7 @@ class StreamTable:
     def __init__(self) -> None:
         self.inbox = Announcements()
         self._streams: dict[str | None, Announcements] = {None: self.inbox}
-        self._pulls: dict[MessageId, list[WaitingPull]] = {}
+        self._pulls: dict[MessageId, WaitingPull] = {}
 
     def __getitem__(self, room_id: str | None) -> Announcements:
         """The stream of a room, or of the inbox; a new room starts empty."""
@@ -137,27 +137,22 @@ class StreamTable:
         """The client asks."""
         stream = self[pull.room_id]
         stream.pull_received()
-        waiting = self._pulls.setdefault(pull.message_id, [])
-        waiting.append(WaitingPull(pull.room_id, pull.sync_time, stream))
+        self._pulls[pull.message_id] = WaitingPull(pull.room_id, pull.sync_time, stream)
 
     def has_pull(self, message_id: MessageId) -> bool:
         """True if a pull with this id waits."""
         return message_id in self._pulls
 
     def require_pull(self, message_id: MessageId) -> WaitingPull:
-        """The oldest waiting pull with this id; LocalProtocolError if there is none."""
+        """The waiting pull with this id; LocalProtocolError if there is none."""
         waiting = self._pulls.get(message_id)
         if waiting is None:
             raise LocalProtocolError(f"no pull with id {message_id} waits for an answer")
-        return waiting[0]
+        return waiting
 
     def take_pull(self, message_id: MessageId) -> WaitingPull:
-        """Remove and return the oldest waiting pull with this id."""
-        waiting = self._pulls[message_id]
-        pull = waiting.pop(0)
-        if not waiting:
-            del self._pulls[message_id]
-        return pull
+        """Remove and return the waiting pull with this id."""
+        return self._pulls.pop(message_id)
 
     def refuse_pull(self, message_id: MessageId) -> WaitingPull:
         """The same for a pull that was answered with an error status.

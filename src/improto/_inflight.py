@@ -116,15 +116,15 @@ class OwnRequests:
 class PeerRequests:
     """Requests of a client that a server has not answered yet.
 
-    One id may wait several times: SDK 2.9.2 sends all status messages with id 0
-    (session 6).
+    A PUBLISH may wait several times under one id: SDK 2.9.2 sends all status messages with
+    id 0 (session 6). A QUERY may not; nobody could tell the answers apart.
     """
 
     __slots__ = ("_last_sync", "_limit", "_publishes", "_queries", "count")
 
     def __init__(self, limit: int) -> None:
         self._publishes: dict[MessageId, int] = {}
-        self._queries: dict[MessageId, list[Qos]] = {}
+        self._queries: dict[MessageId, Qos] = {}
         self._limit = limit
         self._last_sync = FIRST_SYNC_ID
         self.count = 0
@@ -142,8 +142,12 @@ class PeerRequests:
 
     def add_query(self, message_id: MessageId, qos: Qos) -> None:
         """A QUERY arrived; its QoS is repeated in the answer (wire 9)."""
-        self._queries.setdefault(message_id, []).append(qos)
+        self._queries[message_id] = qos
         self.count += 1
+
+    def has_query(self, message_id: MessageId) -> bool:
+        """True if a QUERY with this id waits."""
+        return message_id in self._queries
 
     def require_publish(self, message_id: MessageId) -> None:
         """LocalProtocolError unless a PUBLISH with this id waits."""
@@ -151,11 +155,11 @@ class PeerRequests:
             raise LocalProtocolError(f"no PUBLISH with id {message_id} waits for an answer")
 
     def require_query(self, message_id: MessageId) -> Qos:
-        """QoS of the oldest waiting QUERY with this id; LocalProtocolError if there is none."""
-        waiting = self._queries.get(message_id)
-        if waiting is None:
+        """QoS of the waiting QUERY with this id; LocalProtocolError if there is none."""
+        qos = self._queries.get(message_id)
+        if qos is None:
             raise LocalProtocolError(f"no QUERY with id {message_id} waits for an answer")
-        return waiting[0]
+        return qos
 
     def answer_publish(self, message_id: MessageId) -> None:
         """One PUBLISH with this id is answered."""
@@ -167,11 +171,8 @@ class PeerRequests:
         self.count -= 1
 
     def answer_query(self, message_id: MessageId) -> None:
-        """The oldest QUERY with this id is answered."""
-        waiting = self._queries[message_id]
-        del waiting[0]
-        if not waiting:
-            del self._queries[message_id]
+        """The QUERY with this id is answered."""
+        del self._queries[message_id]
         self.count -= 1
 
     def next_sync_id(self) -> MessageId:

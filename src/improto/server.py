@@ -389,6 +389,10 @@ class ServerConnection(Connection[ServerEvent]):
         if self._requests.is_full:
             self._refuse_query(frame, ErrorCode.SEND_FREQUENCY_TOO_FAST)
             return
+        if self._requests.has_query(frame.message_id):
+            # Its sender could not tell the two answers apart.
+            self._refuse_query(frame, ErrorCode.BIZ_ERROR_INVALID_PARAMETER)
+            return
         try:
             pull = read_pull(frame)
         except DecodeError:
