@@ -10,7 +10,13 @@ from improto import payloads
 from improto._lifecycle import State
 from improto.codes import ConversationType
 from improto.config import Limits, Timing
-from improto.errors import EncodeError, LocalProtocolError, UnexpectedFrame, WindowFull
+from improto.errors import (
+    EncodeError,
+    LocalProtocolError,
+    NotConnected,
+    UnexpectedFrame,
+    WindowFull,
+)
 from improto.events import (
     Announced,
     CaughtUp,
@@ -41,6 +47,7 @@ from improto.frames import (
     Query,
     QueryCon,
     TimeMs,
+    UnsubAck,
 )
 from improto.messages import Request, request
 from improto.operations import Topic
@@ -91,6 +98,31 @@ class TestLogin:
         client.connection.connect(now=0.0)
         assert client.sent() == []
         assert client.connection.state is State.HANDSHAKE
+
+    def test_a_transport_is_opened_once(self) -> None:
+        client = ClientScript()
+        client.connection.connect(now=0.0)
+        with pytest.raises(LocalProtocolError):
+            client.connection.connect(now=0.0)
+
+    def test_before_connack_the_program_can_ask_for_nothing(self) -> None:
+        client = ClientScript()
+        client.connection.connect(now=0.0)
+        with pytest.raises(NotConnected):
+            client.publish()
+        with pytest.raises(NotConnected):
+            client.connection.query(SETTINGS, now=0.0)
+        with pytest.raises(NotConnected):
+            client.connection.follow_room("r1", now=0.0)
+        assert client.session.rooms == ()
+
+    def test_older_than_the_login_is_offline(self) -> None:
+        """Session 8.7."""
+        client = ClientScript()
+        client.log_in()
+        page_of_two = page(1, down(LOGIN_TIME - 1), down(LOGIN_TIME), sync_time=LOGIN_TIME)
+        client.receive(page_of_two)
+        assert [event.message.is_offline for event in shown(client)] == [True, False]
 
     def test_connack_is_awaited_for_5_s(self) -> None:
         """Session 13."""
@@ -398,6 +430,32 @@ class TestRequests:
         client.receive(puback(publish), queryack(query))
         assert client.events() == []
 
+    def test_each_request_has_its_30_s_from_when_it_was_sent(self) -> None:
+        """Whatever sent it, the program or the core."""
+        timing = Timing(heartbeat=1e6, pull=1e6)
+        client = ClientScript.online(timing=timing)
+        client.now = 10.0
+        client.publish()
+        assert client.connection.next_deadline() == 40.0
+
+        client = ClientScript.online(timing=timing)
+        client.receive(push(down(LOGIN_TIME)), notify(LOGIN_TIME + 1))
+        [event] = shown(client)
+        client.now = 10.0
+        client.acknowledge(event)
+        assert client.connection.next_deadline() == 40.0
+
+        client = ClientScript.online(timing=timing)
+        client.connection.follow_room("r1", now=10.0)
+        assert client.connection.next_deadline() == 40.0
+
+    def test_an_answered_request_wakes_nobody(self) -> None:
+        client = ClientScript.online()
+        before = client.connection.next_deadline()
+        client.receive(puback(client.publish()))
+        client.wait(14.0)
+        assert client.connection.next_deadline() == before
+
     def test_the_end_fails_what_is_on_its_way(self) -> None:
         client = ClientScript.online()
         publish = client.publish()
@@ -501,6 +559,17 @@ class TestInbox:
         client.receive(page(pull.message_id, sync_time=0))
         client.wait(180.0)
         assert len(client.sent(Query)) == 1
+
+    def test_the_180_s_begin_with_the_last_pull_of_the_inbox(self) -> None:
+        """Session 5; a room's pulls do not count."""
+        client = ClientScript.online(timing=Timing(heartbeat=1e6))
+        client.now = 100.0
+        client.receive(notify(LOGIN_TIME))
+        client.receive(page(2, sync_time=LOGIN_TIME))
+        client.now = 150.0
+        client.connection.follow_room("r1", now=client.now)
+        client.receive(page(3, sync_time=1))
+        assert client.connection.next_deadline() == 280.0
 
     def test_also_if_the_first_pull_had_to_wait_for_the_program(self) -> None:
         """Messages of the last connection are open, and acknowledged behind our back."""
@@ -746,6 +815,13 @@ class TestCopies:
         client.receive(puback(65535))
         assert client.events() == []
 
+    def test_a_completed_copy_wakes_nobody(self) -> None:
+        client = ClientScript.online(timing=Timing(heartbeat=100.0))
+        self.hold(client, 65535)
+        assert client.connection.next_deadline() == 30.0
+        client.receive(puback(65535, uid="m1"))
+        assert client.connection.next_deadline() == 100.0
+
     def test_a_completed_copy_leaves_the_others_their_time(self) -> None:
         client = ClientScript.online(timing=Timing(heartbeat=1e6))
         self.hold(client, 65535)
@@ -809,6 +885,13 @@ class TestRooms:
         client.receive(notify(501, "r1"))
         [pull] = client.sent(Query)
         assert asked_room(pull) == ("r1", 500, 10)
+
+    def test_a_room_id_that_fits_no_frame_is_refused(self) -> None:
+        """Limits.string_bytes."""
+        client = ClientScript.online()
+        with pytest.raises(EncodeError, match="target_id"):
+            client.connection.follow_room("x" * 2000, now=0.0)
+        assert client.session.rooms == ()
 
     @pytest.mark.parametrize("count", [-2, 2**31])
     def test_a_count_that_means_nothing_is_refused(self, count: int) -> None:
@@ -928,6 +1011,15 @@ class TestBadFrames:
         closed = client.closed()
         assert closed.reason is CloseReason.VIOLATION
         assert closed.close_code == 1007
+
+    @pytest.mark.parametrize("frame", [PingReq(), UnsubAck()])
+    def test_frames_that_no_server_sends_are_dropped(self, frame: Frame) -> None:
+        """A client that answered them would be alone with it (wire 4.9)."""
+        client = ClientScript.online()
+        client.connection.receive_frame(frame, now=0.0)
+        [event] = client.events()
+        assert isinstance(event.error, UnexpectedFrame)
+        assert client.sent() == []
 
     def test_a_good_one_in_between_starts_the_count_again(self) -> None:
         client = ClientScript.online()

@@ -7,9 +7,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from improto import payloads
-from improto._replies import join_items, notification, page, puback, queryack, read_pull
+from improto._replies import (
+    delivery,
+    join_items,
+    notification,
+    page,
+    puback,
+    queryack,
+    read_pull,
+)
 from improto.errors import DecodeError, EncodeError
-from improto.frames import MessageId, MessageUid, PubAck, Qos, Query, QueryAck, TimeMs
+from improto.frames import (
+    Delivery,
+    MessageId,
+    MessageUid,
+    PubAck,
+    Qos,
+    Query,
+    QueryAck,
+    TimeMs,
+)
 from improto.operations import Topic
 from tests.helpers import down, inbox_pull, room_pull
 
@@ -143,3 +160,18 @@ def test_a_room_that_no_notification_can_name_is_refused() -> None:
     frame = room_pull(1, "\ud83d")
     with pytest.raises(DecodeError, match="no text"):
         read_pull(frame)
+
+
+def test_what_a_server_publishes_has_id_0() -> None:
+    """Any other id could complete a request of the client (session 6)."""
+    frame = delivery(
+        Topic.S_MSG, b"item", target_id="u1", timestamp=TimeMs(5_999), qos=Qos.AT_MOST_ONCE
+    )
+    assert frame == Delivery(
+        date=5,
+        topic="s_msg",
+        target_id="u1",
+        message_id=MessageId(0),
+        data=b"item",
+        qos=Qos.AT_MOST_ONCE,
+    )

@@ -145,6 +145,23 @@ def test_a_call_that_fails_queues_nothing_and_wakes_nobody() -> None:
     assert rig.wakes == 0
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda peer: peer.acknowledge(ID, timestamp=TIME, uid="m1"),
+        CALLS["answer"][0],
+        CALLS["answer_pull"][0],
+    ],
+)
+def test_answers_to_a_client_that_has_left_are_dropped(answer: Callable[[Peer], None]) -> None:
+    """Its last requests are served all the same; that it left is no mistake of the program."""
+    rig = Rig()
+    rig.connection.receive_eof(now=NOW)
+    answer(rig.peer)
+    assert rig.connection.messages_to_send() == []
+    assert rig.wakes == 0
+
+
 def test_a_peer_says_who_it_is() -> None:
     rig = Rig(accepted=False)
     peer = rig.peer

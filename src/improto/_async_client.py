@@ -28,10 +28,10 @@ from improto.transports import framer_factory
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from improto._desk import Notice, Runtime
+    from improto._desk import Runtime
     from improto._lines import Line, Lines
     from improto.contents import Content
-    from improto.events import Connected, ConnectionClosed
+    from improto.events import ClientEvent, Connected, ConnectionClosed
     from improto.frames import MessageId
     from improto.messages import ChatMessage, Conversation, Outgoing, Request
     from improto.operations import Kind, Topic
@@ -202,10 +202,12 @@ class Client:
         """
         return _Messages(self)
 
-    def events(self) -> AsyncIterator[Notice | ConnectionClosed]:
-        """Iterate over what happened besides messages; ConnectionClosed is the last.
+    def events(self) -> AsyncIterator[ClientEvent]:
+        """Iterate over what happens besides messages and answers; ConnectionClosed is the last.
 
-        If nobody does, the oldest are dropped and counted.
+        Announced, CaughtUp, PullFailed, FrameDropped, and for a message that this connection sent
+        again Resent and then PublishAcknowledged or RequestFailed. While nobody iterates,
+        ``limits.events_queued`` are kept; then the oldest are dropped and counted.
         """
         return self._desk.notices
 

@@ -19,14 +19,10 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 from improto.errors import LocalProtocolError, WindowFull
 from improto.events import (
-    Announced,
-    CaughtUp,
     Connected,
     ConnectionClosed,
-    FrameDropped,
     MessageReceived,
     PublishAcknowledged,
-    PullFailed,
     QueryAnswered,
     RequestFailed,
     Resent,
@@ -37,7 +33,7 @@ if TYPE_CHECKING:
 
     from improto.config import Limits
     from improto.endpoint import ClientEndpoint
-    from improto.events import CloseReason, Receipt
+    from improto.events import ClientEvent, CloseReason, Receipt
     from improto.frames import MessageId
     from improto.messages import ChatMessage
 
@@ -45,10 +41,6 @@ T = TypeVar("T")
 
 Answer: TypeAlias = PublishAcknowledged | QueryAnswered | RequestFailed
 """What becomes of a request that was sent."""
-
-Notice: TypeAlias = Announced | CaughtUp | Resent | Answer | FrameDropped | PullFailed
-"""What happens without being asked for. An :data:`Answer` among them is that to a request
-which the session kept and this connection sent again."""
 
 
 class Wakeup(Protocol):

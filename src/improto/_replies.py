@@ -13,13 +13,13 @@ from improto import payloads
 from improto.codes import NotifyType
 from improto.errors import DecodeError, EncodeError
 from improto.events import PullReceived
-from improto.frames import MessageUid, PubAck, QueryAck, TimeMs
+from improto.frames import Delivery, MessageId, MessageUid, PubAck, QueryAck, TimeMs
 from improto.operations import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from improto.frames import MessageId, Qos, Query
+    from improto.frames import Qos, Query
 
 _LIST_TAG: Final = b"\x0a"
 """Field 1, length-delimited: ``list`` of DownStreamMessages and HistoryMsgOuput."""
@@ -57,6 +57,20 @@ def join_items(items: Iterable[bytes]) -> bytes:
         prefix.append(length)
         parts += (_LIST_TAG, bytes(prefix), item)
     return b"".join(parts)
+
+
+def delivery(
+    topic: Topic, payload: bytes, *, target_id: str, timestamp: TimeMs, qos: Qos
+) -> Delivery:
+    """Something for the client, under the id that can never meet a request (session 6)."""
+    return Delivery(
+        date=timestamp // 1000,
+        topic=topic,
+        target_id=target_id,
+        message_id=MessageId(0),
+        data=payload,
+        qos=qos,
+    )
 
 
 def notification(room_id: str | None, time: TimeMs) -> bytes:

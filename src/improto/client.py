@@ -327,7 +327,6 @@ class ClientConnection(Connection[ClientEvent]):
     def _delivered(self, topic: Topic, target_id: str, payload: payloads.Message) -> None:
         if isinstance(payload, payloads.DownStreamMessage):
             self._streams.pushed(payload)
-            self._pull_if_due(None)
             return
         if topic is Topic.S_NTF and isinstance(payload, payloads.NotifyMsg):
             try:

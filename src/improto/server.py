@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from improto._announce import Announcements, StreamTable
 from improto._inflight import PeerRequests
 from improto._lifecycle import Input, State
-from improto._replies import notification, page, puback, queryack, read_pull
+from improto._replies import delivery, notification, page, puback, queryack, read_pull
 from improto._timers import Timer
 from improto.codes import ConnAckStatus, DisconnectStatus, ErrorCode
 from improto.config import Limits, Timing
@@ -38,6 +38,7 @@ from improto.frames import (
     PingResp,
     ProtocolVersion,
     Publish,
+    Qos,
     Query,
     QueryCon,
     Role,
@@ -52,9 +53,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from improto.login import Login
-
-_NO_ID: Final = MessageId(0)
-"""Id of everything we publish except copies: it can never meet a request (session 6)."""
 
 _LAST_TIME: Final = 0xFFFF_FFFF * 1000 + 999
 """``date`` is 32 bits of seconds (wire 4); a later clock stands still, but nothing breaks."""
@@ -120,7 +118,7 @@ class ServerConnection(Connection[ServerEvent]):
             user_id=user_id,
             session_id=session_id,
             timestamp=timestamp,
-            message_id=_NO_ID if is_v4 else None,
+            message_id=MessageId(0) if is_v4 else None,
             protocol_version=self._protocol_version,
         )
         self._send(frame)
@@ -282,7 +280,7 @@ class ServerConnection(Connection[ServerEvent]):
         """
         self._require_online()
         self._tick(now)
-        self._publish(topic, payload, target_id=target_id)
+        self._publish(topic, payload, to=target_id)
 
     def sync(
         self,
@@ -449,20 +447,17 @@ class ServerConnection(Connection[ServerEvent]):
     def _server_time(self) -> TimeMs:
         return TimeMs(min(max(0, int((self._now + self._clock_offset) * 1000)), _LAST_TIME))
 
-    def _publish(self, topic: Topic, payload: bytes, *, target_id: str | None = None) -> None:
-        self._send(
-            Delivery(
-                date=self._server_time() // 1000,
-                topic=topic,
-                target_id=self.user_id or "" if target_id is None else target_id,
-                message_id=_NO_ID,
-                data=payload,
-            )
-        )
+    def _publish(
+        self, topic: Topic, payload: bytes, *, to: str | None = None, qos: Qos = Qos.AT_LEAST_ONCE
+    ) -> None:
+        target_id = self.user_id or "" if to is None else to
+        time = self._server_time()
+        self._send(delivery(topic, payload, target_id=target_id, timestamp=time, qos=qos))
 
     def _push(self, item: bytes, time: TimeMs, now: float) -> None:
         self._tick(now)
-        self._publish(Topic.S_MSG, item)
+        # Its PUBACK would say nothing (session 7) and cost as much as the push itself.
+        self._publish(Topic.S_MSG, item, qos=Qos.AT_MOST_ONCE)
         self._streams.inbox.pushed(time)
 
     def _announce_if_due(self, room_id: str | None) -> None:

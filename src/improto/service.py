@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from improto.errors import NotConnected
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -34,6 +36,10 @@ class Peer:
 
     The methods are those of :class:`improto.server.ServerConnection` without ``now``: the
     adapter's clock is filled in and what they queue is sent at the end of the loop turn.
+
+    A client may leave right behind its last request, and the service sees the request all the
+    same, because what was sent counts. Answers to it are dropped; everything else raises
+    NotConnected, so ask ``is_open`` first.
     """
 
     __slots__ = ("__weakref__", "_clock", "_wake", "address", "connection", "data", "origin")
@@ -85,19 +91,25 @@ class Peer:
     def acknowledge(
         self, message_id: MessageId, *, timestamp: TimeMs, status: int = 0, uid: str = ""
     ) -> None:
-        """See :meth:`improto.server.ServerConnection.acknowledge`."""
-        self.connection.acknowledge(
-            message_id, timestamp=timestamp, status=status, uid=uid, now=self._clock()
-        )
+        """See :meth:`improto.server.ServerConnection.acknowledge`; dropped if it has left."""
+        try:
+            self.connection.acknowledge(
+                message_id, timestamp=timestamp, status=status, uid=uid, now=self._clock()
+            )
+        except NotConnected:
+            return
         self._wake()
 
     def answer(
         self, message_id: MessageId, *, timestamp: TimeMs, status: int = 0, data: bytes = b""
     ) -> None:
-        """See :meth:`improto.server.ServerConnection.answer`."""
-        self.connection.answer(
-            message_id, timestamp=timestamp, status=status, data=data, now=self._clock()
-        )
+        """See :meth:`improto.server.ServerConnection.answer`; dropped if it has left."""
+        try:
+            self.connection.answer(
+                message_id, timestamp=timestamp, status=status, data=data, now=self._clock()
+            )
+        except NotConnected:
+            return
         self._wake()
 
     def answer_pull(
@@ -109,15 +121,18 @@ class Peer:
         newest: TimeMs,
         is_finished: bool,
     ) -> None:
-        """See :meth:`improto.server.ServerConnection.answer_pull`."""
-        self.connection.answer_pull(
-            message_id,
-            items,
-            sync_time=sync_time,
-            newest=newest,
-            is_finished=is_finished,
-            now=self._clock(),
-        )
+        """See :meth:`improto.server.ServerConnection.answer_pull`; dropped if it has left."""
+        try:
+            self.connection.answer_pull(
+                message_id,
+                items,
+                sync_time=sync_time,
+                newest=newest,
+                is_finished=is_finished,
+                now=self._clock(),
+            )
+        except NotConnected:
+            return
         self._wake()
 
     def offer(self, item: bytes, *, time: TimeMs) -> Offered:

@@ -42,7 +42,8 @@ async def serve(
     ``host`` None listens on all interfaces, IPv4 and IPv6; with ``port`` 0 the system chooses,
     see ``Server.addresses``. A connection above ``max_connections`` is closed at once. An
     exception of the service is logged under "improto_asyncio" and ends the connection that it
-    was called for. Raises OSError if an address cannot be listened on.
+    was called for. Raises OSError if an address cannot be listened on, and NotImplementedError on
+    an event loop that cannot watch sockets (on Windows, take the selector event loop).
     """
     async with open_loop(limits=limits or Limits(), timing=timing or Timing()) as loop:
         begin = begin_with(service, lines=loop.lines, framer=framer)

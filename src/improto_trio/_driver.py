@@ -35,15 +35,7 @@ _ACCEPT_AGAIN_AFTER: Final = 0.5
 class Wire(Line[EndpointT]):
     """One connection: its line and its socket."""
 
-    __slots__ = (
-        "_filter",
-        "_is_draining",
-        "_is_full",
-        "_outbox",
-        "_socket",
-        "_spawn",
-        "_when_written",
-    )
+    __slots__ = ("_filter", "_is_draining", "_is_full", "_outbox", "_socket", "_spawn", "_then")
 
     def __init__(
         self,
@@ -59,7 +51,7 @@ class Wire(Line[EndpointT]):
         self._outbox = bytearray()
         self._is_draining = False
         self._is_full = False
-        self._when_written: Callable[[], None] | None = None
+        self._then: Callable[[], None] | None = None
 
     async def read(self) -> None:
         """Read until the end: the one task of a connection."""
@@ -147,13 +139,13 @@ class Wire(Line[EndpointT]):
                     self._is_full = False
                     self.relieved()
             self._is_draining = False
-            if self._when_written is not None:
-                self._when_written()
+            if self._then is not None:
+                self._then()
 
     def _end_with(self, action: Callable[[], None]) -> None:
         self._filter.finish()
         self._flush()
-        self._when_written = action
+        self._then = action
         if not self._outbox:
             action()
 
