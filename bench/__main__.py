@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench import core, delivery, idle
-from bench.processes import allow_many_sockets
+from bench.processes import SERVERS, allow_many_sockets
 from bench.report import lines_of, read_baseline, write_baseline
 
 if TYPE_CHECKING:
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 BASELINE: Final = Path(__file__).with_name("baseline.json")
 CONNECTIONS: Final = 2_000
-_QUICK: Final = 100
+QUICK: Final = 100
 """Messages or connections; ratios of so few mean nothing."""
 
 
 def tables(*, is_quick: bool) -> Iterator[Table]:
     """Every table, as soon as it is known."""
     if is_quick:
-        loads = [replace(load, messages=_QUICK) for load in delivery.LOADS]
+        loads = [replace(load, messages=QUICK) for load in delivery.LOADS]
         yield core.measure(seconds=0.01)
-        yield from delivery.measure(loads)
-        yield from idle.measure(_QUICK)
+        yield from delivery.measure(loads, servers=SERVERS[1:3])
+        yield from idle.measure(QUICK, servers=SERVERS[:1])
     else:
         yield core.measure(seconds=1.0)
-        yield from delivery.measure(delivery.LOADS)
-        yield from idle.measure(CONNECTIONS)
+        yield from delivery.measure(delivery.LOADS, servers=SERVERS)
+        yield from idle.measure(CONNECTIONS, servers=SERVERS)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

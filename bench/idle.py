@@ -14,10 +14,9 @@ from bench.processes import im_server
 from bench.report import Row, Table
 
 if TYPE_CHECKING:
-    from bench.processes import Measured
+    from collections.abc import Sequence
 
-BACKENDS: Final = ("asyncio", "trio")
-FRAMERS: Final = ("websockets", "wsproto")
+    from bench.processes import Measured
 
 GOAL: Final = 16.0
 """KiB for each connection."""
@@ -29,16 +28,15 @@ _SETTLE: Final = 1.0
 """Seconds for the server to do what it does later."""
 
 
-def measure(connections: int) -> list[Table]:
-    """A table of memory and one of logins."""
+def measure(connections: int, *, servers: Sequence[tuple[str, str]]) -> list[Table]:
+    """A table of memory and one of logins; ``servers`` are event loops and framers."""
     memory, logins = [], []
-    for framer in FRAMERS:
-        for backend in BACKENDS:
-            with im_server(backend=backend, framer=framer) as process:
-                name = f"{backend}, {framer}"
-                size, cost = asyncio.run(_measure(process, connections))
-                memory.append(Row(name=name, value=size, goal=GOAL))
-                logins.append(Row(name=name, value=cost))
+    for backend, framer in servers:
+        with im_server(backend=backend, framer=framer) as process:
+            name = f"{backend}, {framer}"
+            size, cost = asyncio.run(_measure(process, connections))
+            memory.append(Row(name=name, value=size, goal=GOAL))
+            logins.append(Row(name=name, value=cost))
     return [
         Table(title=f"Memory per idle connection, {connections} of them", unit="KiB", rows=memory),
         Table(title="Login: HTTP, token, CONNACK, first pull", unit="us", rows=logins),

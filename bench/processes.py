@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 APP: Final = "bench"
 SECRET: Final = "a-secret-that-only-the-benchmark-knows"
 
+SERVERS: Final = (
+    ("asyncio", "websockets"),
+    ("trio", "websockets"),
+    ("asyncio", "wsproto"),
+    ("trio", "wsproto"),
+)
+"""Every event loop with every framer."""
+
 OPEN_FILES: Final = 8192
 """Sockets that each process may have."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from improto import payloads
@@ -53,6 +55,9 @@ from tests.helpers import (
     up,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 T = LOGIN_TIME
 SDKS = ("2.5.3", "2.9.2", "4.6.4")
 every_sdk = pytest.mark.parametrize("sdk_version", SDKS)
@@ -71,6 +76,28 @@ def query(
 def announced(server: ServerScript) -> list[int]:
     """The times in the s_ntf that were sent since the last look."""
     return [notified(frame).time for frame in server.sent(Delivery)]
+
+
+AT: float = 5.0
+CALLS: dict[str, Callable[[ServerScript], object]] = {
+    "acknowledge": lambda server: server.connection.acknowledge(
+        MessageId(1), timestamp=TimeMs(T), now=AT
+    ),
+    "answer": lambda server: server.connection.answer(MessageId(2), timestamp=TimeMs(T), now=AT),
+    "answer_pull": lambda server: server.connection.answer_pull(
+        MessageId(3), [], sync_time=TimeMs(T), newest=TimeMs(T), is_finished=True, now=AT
+    ),
+    "offer": lambda server: server.connection.offer(item(T + 1), time=TimeMs(T + 1), now=AT),
+    "push_status": lambda server: server.connection.push_status(
+        item(T + 1), time=TimeMs(T + 1), now=AT
+    ),
+    "notify": lambda server: server.connection.notify(TimeMs(T + 1), room_id="r1", now=AT),
+    "command": lambda server: server.connection.command(Topic.S_CMD, b"", now=AT),
+    "sync": lambda server: server.connection.sync(
+        Topic.PP_MSG_P, "u2", up(), uid="m1", timestamp=TimeMs(T), now=AT
+    ),
+}
+"""Every way to tell a client something."""
 
 
 class TestLogin:
@@ -153,10 +180,12 @@ class TestLogin:
         server.accept()
         assert server.connection.is_online
 
-    def test_who_is_not_let_in_yet_can_be_told_nothing(self) -> None:
+    @pytest.mark.parametrize("name", CALLS)
+    def test_who_is_not_let_in_yet_can_be_told_nothing(self, name: str) -> None:
         server = ServerScript()
         with pytest.raises(NotConnected, match="not established"):
-            server.notify(T + 1)
+            CALLS[name](server)
+        assert server.sent() == []
 
     def test_pingreq_is_answered_before_the_login_is_decided(self) -> None:
         """SDK 2.5.3 pings from the moment the socket is open (session 2.1)."""
@@ -197,6 +226,19 @@ class TestHeartbeat:
         server.wait(0.1)
         closed = server.closed()
         assert (closed.reason, closed.farewell) == (CloseReason.IDLE, Farewell.ABORT)
+
+    @pytest.mark.parametrize("name", CALLS)
+    def test_every_call_is_a_look_at_the_clock(self, name: str) -> None:
+        """The next frame came then or later, whatever its own ``now``."""
+        server = ServerScript.up_to_date()
+        if name.startswith(("ack", "ans")):
+            server.receive(publish(1), query(2), inbox_pull(3))
+        CALLS[name](server)
+        server.receive(PingReq())
+        server.connection.handle_timeout(now=79.9)
+        assert server.connection.is_online
+        server.connection.handle_timeout(now=80.0)
+        assert server.closed().reason is CloseReason.IDLE
 
     def test_what_we_send_is_no_sign_of_its_life(self) -> None:
         server = ServerScript.online()
@@ -373,6 +415,7 @@ class TestPulls:
         server = ServerScript.online()
         server.receive(inbox_pull(1, qos=Qos.AT_LEAST_ONCE))
         server.answer_pull(1, item(T + 1), item(T + 2), sync_time=T + 2)
+        assert server.connection.unanswered == 0
         [frame] = server.sent()
         assert (frame.message_id, frame.status, frame.qos) == (1, 0, Qos.AT_LEAST_ONCE)
         reply = page_of(frame)
@@ -626,6 +669,8 @@ class TestPushes:
     def test_one_push_may_follow_another(self) -> None:
         server = ServerScript.up_to_date()
         assert [server.offer(T + number) for number in range(1, 4)] == [Offered.PUSHED] * 3
+        assert server.notify(T + 3) is Offered.REMEMBERED
+        assert server.notify(T + 4) is Offered.ANNOUNCED
 
     def test_sdk_253_is_always_notified(self) -> None:
         """A push that crosses a pull would be shown twice (interop 7, rule 5)."""
@@ -836,6 +881,14 @@ class TestEnd:
         closed = server.closed()
         assert (closed.reason, closed.status) == (CloseReason.LOCAL, 2)
 
+    def test_a_dismissed_client_is_not_idle(self) -> None:
+        """Nothing but the moment to close counts any more."""
+        server = ServerScript.online()
+        server.wait(74.5)
+        server.dismiss(DisconnectStatus.BLOCK)
+        server.wait(1.0)
+        assert server.closed().reason is CloseReason.LOCAL
+
     @pytest.mark.parametrize("clean", [True, False])
     def test_a_client_that_closes_ends_it_at_once(self, clean: bool) -> None:
         server = ServerScript.online()
@@ -910,12 +963,13 @@ class TestEnd:
         server.connection.receive_frame(frame, now=0.0)
         assert server.sent() == server.events() == []
 
-    def test_who_is_gone_can_be_told_nothing(self) -> None:
+    @pytest.mark.parametrize("name", CALLS)
+    def test_who_is_gone_can_be_told_nothing(self, name: str) -> None:
         """The reason says that it is nobody's mistake."""
         server = ServerScript.online()
         server.connection.receive_eof(now=0.0)
         with pytest.raises(NotConnected) as caught:
-            server.notify(T + 1)
+            CALLS[name](server)
         assert caught.value.reason is CloseReason.LOST
 
     def test_a_goodbye_of_the_client_is_its_own(self) -> None:

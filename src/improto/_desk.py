@@ -147,9 +147,8 @@ class Desk:
         """Set when the login is accepted or cannot be any more."""
         self.ended = runtime.make_wakeup()
         """Set when ``closed`` is."""
-        self.notices: Mailbox[Notice | ConnectionClosed] = Mailbox(
-            runtime, limit=limits.events_queued
-        )
+        self.notices: Mailbox[ClientEvent] = Mailbox(runtime, limit=limits.events_queued)
+        """Everything that nobody has asked for and that is no message."""
         self.connection = endpoint.connection
         self._endpoint = endpoint
         self._runtime = runtime

@@ -154,9 +154,13 @@ class RawPeer:
             limits=Limits.for_client(),
         )
 
+    def queue(self, frame: Frame) -> None:
+        """Put a frame behind what the framer will say next."""
+        self.framer.send_message(codec.encode(frame, limits=Limits.for_client()))
+
     async def send(self, frame: Frame) -> None:
         """Send one frame."""
-        self.framer.send_message(codec.encode(frame, limits=Limits.for_client()))
+        self.queue(frame)
         await self.stream.send(self.framer.data_to_send())
 
     async def read_to_end(self) -> bytes:

@@ -82,6 +82,14 @@ async def test_nobody_listens(adapter: Any, free_port: int) -> None:
             pass
 
 
+async def test_a_name_may_have_several_addresses(adapter: Any, office: Office) -> None:
+    """One of those of localhost does not answer."""
+    async with adapter.serve(office, "127.0.0.1", 0) as server:
+        _, port = server.addresses[0]
+        async with adapter.connect("localhost", port, app_key="app", token="ann") as client:
+            assert client.is_open
+
+
 async def test_a_refused_login(adapter: Any, office: Office) -> None:
     office.login_status = ConnAckStatus.IDENTIFIER_REJECTED
     async with adapter.serve(office, "127.0.0.1", 0) as server:

@@ -9,13 +9,23 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from improto import payloads
 from improto.codes import DisconnectStatus
 from improto.config import Limits
 from improto.contents import Text
 from improto.errors import ConnectionEnded
 from improto.events import CloseReason, Farewell, PublishReceived, PullReceived
-from improto.frames import ConnAck, Disconnect, PingReq, PingResp, TimeMs
-from improto.messages import Conversation
+from improto.frames import (
+    ConnAck,
+    Disconnect,
+    MessageId,
+    PingReq,
+    PingResp,
+    Publish,
+    Query,
+    TimeMs,
+)
+from improto.messages import Conversation, compose, request
 from improto.operations import Topic
 from improto.transports import FramerState
 from tests.adapters.office import Office, connected, raw_client, until, upgraded_client
@@ -308,6 +318,37 @@ def reset(stream: Any) -> None:
     """Make the close of this stream a reset of its connection."""
     bare = stream.extra(anyio.abc.SocketAttribute.raw_socket)
     bare.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+
+
+async def test_the_last_request_of_a_client_that_leaves_is_served(
+    adapter: Any, office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    """PUBLISH, QUERY and the close frame in one piece: their answers have nowhere to go."""
+    message = compose(BOB, Text("bye"))
+    question = request(Topic.PULL_US, "ann", payloads.PullUserSettingInput(version=1))
+    async with (
+        adapter.serve(office, "127.0.0.1", 0) as server,
+        upgraded_client(server.addresses[0]) as raw,
+    ):
+        assert isinstance(await raw.receive(), ConnAck)
+        raw.queue(
+            Publish(
+                topic=message.topic, target_id="bob", message_id=MessageId(1), data=message.data
+            )
+        )
+        raw.queue(
+            Query(
+                topic=question.topic, target_id="ann", message_id=MessageId(2), data=question.data
+            )
+        )
+        raw.framer.close()
+        await raw.stream.send(raw.framer.data_to_send())
+        assert await raw.receive() is None
+        await raw.stream.aclose()
+        await until(lambda: server.connections == 0)
+    assert len(office.contents) == 1
+    assert [end.reason for end in office.ends] == [CloseReason.PEER]
+    assert caplog.records == []
 
 
 # -- writing ------------------------------------------------------------------------------------

@@ -551,6 +551,11 @@ def test_what_is_typed_in_a_terminal(keys: PipeInput) -> None:
         await terminal.shows("ory")
         keys.send_text(" 5\r")
         assert await completing == "/history 5"
+        # The history of the new line is there when the line has been drawn.
+        terminal.output.text = ""
+        terminal.screen.refresh()
+        await terminal.shows("\r")
+        await turns()
         assert await terminal.read("\x1b[A\x1b[A\r") == "two\nlines"
         assert await terminal.read("\x1b[200~a paste\nof lines\x1b[201~\r") == "a paste\nof lines"
         assert "bob> " in terminal.output.text
@@ -598,7 +603,7 @@ def test_what_is_shown_in_a_terminal(keys: PipeInput) -> None:
         await terminal.shows("word7")
         keys.send_text("\r")
         assert await reading == "a draft"
-        # The prompt is gone meanwhile.
+        await terminal.inputs.aclose()
         screen.refresh()
         view.notice("after the prompt")
         await screen.finish()
@@ -633,6 +638,9 @@ def test_a_terminal_is_left_in_order_when_somebody_else_ends_it(keys: PipeInput)
         ("你好吗", 5, "你好…"),
         ("你好吗", 4, "你…"),
         ("😀😀😀", 5, "😀😀…"),
+        ("e\u0301e\u0301e\u0301", 3, "e\u0301e\u0301e\u0301"),
+        ("e\u0301e\u0301e\u0301", 2, "e\u0301…"),
+        ("x" * 131_072, 3, "xx…"),
     ],
 )
 def test_a_text_is_cut_by_its_width(text: str, width: int, shown: str) -> None:
@@ -669,7 +677,8 @@ class Server:
     def stop(self) -> None:
         """Stop it; everybody is sent away."""
         assert self._process is not None
-        self._process.end()
+        self._process.signal(signal.SIGTERM)
+        assert self._process.wait() == 0
 
     def chat(self, user: str, peer: str, *more: str, terminal: int | None = None) -> Process:
         """Somebody who talks to somebody else."""
@@ -715,19 +724,20 @@ class Process:
         self._process.send_signal(number)
 
     def end(self) -> int:
-        """End it as its input ends, or by a signal if it does not care; the exit status."""
+        """Say no more and wait for the exit status."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        if "serve" in self._process.args:  # type: ignore[operator]
-            self.signal(signal.SIGTERM)
         return self.wait()
 
     def wait(self) -> int:
+        """The exit status."""
         try:
             return self._process.wait(timeout=DEADLINE)
         finally:
             self._process.kill()
             self._process.wait()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
             self.out.close()
             self.err.close()
 
@@ -819,7 +829,7 @@ def test_a_chat_is_ended_by_the_server_by_itself_or_by_a_signal(tmp_path: Path) 
         second.err.wait_for("* you are alice, online")
         second.signal(signal.SIGINT)
         assert second.wait() == 0
-        assert second.err.all == second.err.all[:1]
+        assert len(second.err.all) == 1
         stranger = server.chat("alice", "bob", "--app", "other")
         assert stranger.end() == 1
         assert stranger.err.said == [
@@ -830,6 +840,7 @@ def test_a_chat_is_ended_by_the_server_by_itself_or_by_a_signal(tmp_path: Path) 
 @pytest.mark.slow
 def test_a_real_terminal_is_left_as_it_was(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
     before = termios.tcgetattr(theirs)
     with Server(tmp_path) as server, open(ours, "r+b", buffering=0) as terminal:
         chat = server.chat("alice", "bob", terminal=theirs)
@@ -837,14 +848,15 @@ def test_a_real_terminal_is_left_as_it_was(tmp_path: Path) -> None:
 
         def wait_for(text: str) -> None:
             nonlocal seen
+            deadline = time.monotonic() + DEADLINE
             while text.encode() not in seen:
-                ready, _, _ = select.select([terminal], [], [], DEADLINE)
+                ready, _, _ = select.select([terminal], [], [], deadline - time.monotonic())
                 assert ready, seen
                 seen += terminal.read(4096)
             seen = seen.partition(text.encode())[2]
 
-        wait_for("bob> ")
-        wait_for("online")
+        wait_for("you are alice, online")
+        wait_for("bob>")
         assert termios.tcgetattr(theirs) != before
         terminal.write(b"hello\r")
         wait_for("hello")

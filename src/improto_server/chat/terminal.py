@@ -7,6 +7,7 @@ and copied. Only the prompt, the messages that wait and the toolbar are drawn ag
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -85,17 +86,26 @@ class TerminalScreen:
     async def inputs(self, view: View, typing: Callable[[str], None]) -> AsyncGenerator[str]:
         """What was typed, until Ctrl-C or Ctrl-D."""
         self._prompt = prompt = self._make_prompt(view)
+        typed: asyncio.Queue[str | None] = asyncio.Queue()
 
         def changed(buffer: Buffer) -> None:
             typing(buffer.text)
 
+        def accept(buffer: Buffer) -> bool:
+            typed.put_nowait(buffer.text)
+            return False  # which empties the line; the prompt goes on
+
         prompt.default_buffer.on_text_changed += changed
-        while True:
-            try:
-                yield await prompt.prompt_async()
-            except (EOFError, KeyboardInterrupt):
-                break
-        self._prompt = None
+        prompt.default_buffer.accept_handler = accept
+        prompting = asyncio.create_task(prompt.prompt_async())
+        prompting.add_done_callback(lambda _: typed.put_nowait(None))
+        try:
+            while (line := await typed.get()) is not None:
+                yield line
+        finally:
+            prompting.cancel()
+            with contextlib.suppress(EOFError, asyncio.CancelledError):
+                await prompting
 
     async def finish(self) -> None:
         """Show what has not been shown yet."""
@@ -136,6 +146,7 @@ class TerminalScreen:
             completer=WordCompleter(sorted(COMMANDS), sentence=True),
             complete_while_typing=False,
             erase_when_done=True,
+            interrupt_exception=EOFError,
             key_bindings=keys,
             refresh_interval=_REDRAW_EVERY,
             style=_STYLE,
@@ -160,8 +171,11 @@ class TerminalScreen:
 
 def cut(text: str, width: int) -> str:
     """As much of the text as fits into so many columns."""
-    if get_cwidth(text) <= width:
-        return text
-    while text and get_cwidth(text) >= width:
-        text = text[:-1]
-    return f"{text}\N{HORIZONTAL ELLIPSIS}"
+    columns = end = 0
+    for position, character in enumerate(text, 1):
+        columns += get_cwidth(character)
+        if columns > width:
+            return f"{text[:end]}\N{HORIZONTAL ELLIPSIS}"
+        if columns < width:
+            end = position
+    return text

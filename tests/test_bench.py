@@ -1,0 +1,73 @@
+"""The benchmarks run and say what they mean; what they measure is not judged here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench.__main__ import main
+from bench.report import Row, Table, lines_of, read_baseline, write_baseline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TABLE = Table(
+    title="Walking",
+    unit="us",
+    rows=[
+        Row(name="plain", value=2.0),
+        Row(name="ours", value=5.0, goal=6.0, aim=4.0),
+        Row(name="theirs", value=7.0, goal=6.0),
+    ],
+)
+
+
+@pytest.mark.slow
+def test_everything_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--quick"])
+    printed = capsys.readouterr().out
+    for title in (
+        "Core per frame, in us",
+        "Durable private message, 1 pair, window 32, in us",
+        "Durable private message, 50 pairs, window 32, in us",
+        "Durable private message, 50 pairs, one message at a time, in us",
+        "Memory per idle connection, 100 of them, in KiB",
+        "Login: HTTP, token, CONNACK, first pull, in us",
+    ):
+        assert f"\n{title}\n" in printed
+    for row in ("bare struct", "bare asyncio forwarder", "trio, websockets", "asyncio, wsproto"):
+        assert f"\n{row}" in printed
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [
+        (Row(name="", value=5.0), ""),
+        (Row(name="", value=5.0, goal=5.0), "reached 5"),
+        (Row(name="", value=5.1, goal=5.0), "missed (goal 5)"),
+        (Row(name="", value=5.0, goal=6.0, aim=4.0), "reached 6, aim 4"),
+        (Row(name="", value=4.0, goal=6.0, aim=4.0), "reached 4"),
+    ],
+)
+def test_a_row_says_whether_its_goal_is_reached(row: Row, verdict: str) -> None:
+    assert row.verdict == verdict
+
+
+def test_a_table_shows_values_ratios_and_what_they_were() -> None:
+    baseline = {"Walking: ours": 2.4, "Walking: theirs": 2.0}
+    assert list(lines_of(TABLE, baseline)) == [
+        "",
+        "Walking, in us",
+        "          value   ratio     was",
+        "plain      2.00    1.00",
+        "ours       5.00    2.50    2.40  reached 6, aim 4",
+        "theirs     7.00    3.50    2.00  missed (goal 6)  why more than it was?",
+    ]
+
+
+def test_a_baseline_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "baseline.json"
+    assert read_baseline(path) == {}
+    write_baseline(path, [TABLE])
+    assert read_baseline(path) == {"Walking: ours": 2.5, "Walking: theirs": 3.5}
