@@ -64,9 +64,10 @@ proto: $(VENV)/.installed-dev ## Generate the protobuf module and its stubs agai
 	@$(PY) -m tools.make_proto
 
 .PHONY: clean
-clean: ## Remove everything made here: .venv, .demo, the fuzz corpus, caches
+clean: ## Remove everything made here: .venv, .demo, npm packages, the fuzz corpus, caches
 	@rm -rf $(VENV) .demo build dist htmlcov .coverage .coverage.* fuzz/corpus \
-		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache \
+		tests/interop/node_modules
 	@find src tests tools fuzz bench examples -name __pycache__ -prune -exec rm -rf {} + \
 		2>/dev/null || true
 
