@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import socket
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic, cast
 
 from improto._lines import EndpointT, Line, show_address
 from improto_asyncio._loop import logger
@@ -45,9 +45,9 @@ class Wire(Line[EndpointT], asyncio.Protocol):
     # -- what asyncio tells ----------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=self._lines.limits.outbound_bytes)
+        # uvloop's transports are ones in all but name, so this is no matter for isinstance().
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=self._lines.limits.outbound_bytes)
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.open(self._begin(self, show_address(transport.get_extra_info("peername"))))
 

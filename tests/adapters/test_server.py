@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from improto import payloads
-from improto.codes import DisconnectStatus
+from improto.codes import ConnAckStatus, DisconnectStatus
 from improto.config import Limits
 from improto.contents import Text
 from improto.errors import ConnectionEnded
@@ -25,10 +25,18 @@ from improto.frames import (
     Query,
     TimeMs,
 )
+from improto.login import Login
 from improto.messages import Conversation, compose, request
 from improto.operations import Topic
 from improto.transports import FramerState
-from tests.adapters.office import Office, connected, raw_client, until, upgraded_client
+from tests.adapters.office import (
+    UPGRADE,
+    Office,
+    connected,
+    raw_client,
+    until,
+    upgraded_client,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,17 +221,27 @@ async def test_a_closed_server_accepts_nobody(adapter: Any, office: Office) -> N
                 pass
 
 
-async def test_the_farewell_is_not_lost_to_unread_bytes(adapter: Any, office: Office) -> None:
+async def test_a_farewell_is_not_lost_to_bytes_that_nobody_reads(
+    adapter: Any, office: Office
+) -> None:
     """A socket that is closed with bytes unread is reset, and what was sent may be lost."""
+    office.login_status = ConnAckStatus.SERVER_UNAVAILABLE
     async with (
         adapter.serve(office, "127.0.0.1", 0) as server,
-        upgraded_client(server.addresses[0]) as raw,
+        raw_client(server.addresses[0]) as raw,
     ):
-        assert isinstance(await raw.receive(), ConnAck)
-        office.peers["ann"].dismiss(DisconnectStatus.BLOCK)
-        for _ in range(20):
-            await raw.send(PingReq())
-        assert await raw.receive() == Disconnect(status=DisconnectStatus.BLOCK)
+        for _ in range(100_000):
+            raw.queue(PingReq())
+        target = Login(app_key="app", token="ann").target.encode()
+        await raw.stream.send(
+            b"GET " + target + b" HTTP/1.1\r\n" + UPGRADE + raw.framer.data_to_send()
+        )
+        assert (await raw.read_head()).startswith(b"HTTP/1.1 101")
+        answer = await raw.receive()
+        assert isinstance(answer, ConnAck)
+        assert answer.status == ConnAckStatus.SERVER_UNAVAILABLE
+        assert await raw.receive() is None
+        assert raw.framer.close_code == 1000
 
 
 # -- limits -------------------------------------------------------------------------------------

@@ -601,7 +601,7 @@ def test_what_is_shown_in_a_terminal(keys: PipeInput) -> None:
         screen.refresh()
         view.notice("after the prompt")
         await screen.finish()
-        assert output.text.endswith("after the prompt\x1b[0m\n")
+        assert output.text.endswith("after the prompt\x1b[0m\r\n")
 
     asyncio.run(scenario())
 

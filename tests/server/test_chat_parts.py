@@ -503,6 +503,10 @@ def test_what_has_been_read() -> None:
     view.received(message(ReadReceipt(last_message_send_time=1000)), now=0.0)
     view.received(message(ReadReceipt()), now=0.0)
     assert sight.toolbar().endswith(" | bob has read it")
+    view.typed(2, Unsent(peer="bob", text="and"))
+    assert "read" not in sight.toolbar()
+    view.refused(2, "no")
+    assert sight.toolbar().endswith(" | bob has read it")
     view.talk_to("carol")
     assert "read" not in sight.toolbar()
 

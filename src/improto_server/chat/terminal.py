@@ -9,11 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.output import create_output
@@ -28,6 +26,7 @@ from improto_server.chat.view import Mark, Tone
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
+    from prompt_toolkit.application import Application
     from prompt_toolkit.buffer import Buffer
     from prompt_toolkit.formatted_text import StyleAndTextTuples
     from prompt_toolkit.input import Input
@@ -115,11 +114,13 @@ class TerminalScreen:
     # -- above the prompt ------------------------------------------------------------
 
     async def _show_all(self) -> None:
-        # All lines that have come meanwhile at once: the prompt is drawn again each time.
         while self._unshown:
+            if (app := self._running_app()) is not None:
+                # The terminal may still be telling where the prompt was before.
+                await app.renderer.wait_for_cpr_responses()
+            # All lines that have come meanwhile at once: the prompt is drawn again each time.
             lines, self._unshown = self._unshown, []
-            text = "".join(map(self._coloured, lines))
-            await run_in_terminal(partial(self._write, text))
+            self._write("".join(map(self._coloured, lines)))
         self._showing = None
 
     def _coloured(self, line: Line) -> str:
@@ -128,10 +129,23 @@ class TerminalScreen:
         return capture.get()
 
     def _write(self, text: str) -> None:
-        self._output.write_raw(text)
+        # prompt_toolkit's own way, run_in_terminal(), gives the terminal back to the system for a
+        # moment. What is typed in this moment would be shown twice, and Ctrl-D would be lost.
+        app = self._running_app()
+        if app is not None:
+            app.renderer.erase()
+        self._output.write_raw(text.replace("\n", "\r\n"))
         self._output.flush()
+        if app is not None:
+            if not app.is_done and not app.key_processor.input_queue:
+                app.renderer.request_absolute_cursor_position()
+            app.invalidate()
 
     # -- the prompt ------------------------------------------------------------------
+
+    def _running_app(self) -> Application[str] | None:
+        app = None if self._prompt is None else self._prompt.app
+        return app if app is not None and app.is_running else None
 
     def _make_prompt(self, view: View) -> PromptSession[str]:
         keys = KeyBindings()

@@ -286,10 +286,14 @@ class View:
         if typing:
             verb = "is" if len(typing) == 1 else "are"
             parts.append((Mark.GOOD, f"{', '.join(typing)} {verb} typing..."))
-        last = self._last_sent.get(self.peer or "")
-        if last is not None and self._read_until.get(self.peer or "", 0) >= last:
+        if not self.waiting and self._has_read(self.peer or ""):
             parts.append((Mark.PLAIN, f"{self.peer} has read it"))
         return [(mark, one_line(text)) for mark, text in parts]
+
+    def _has_read(self, peer: str) -> bool:
+        """Whether somebody has read our last message to them."""
+        last = self._last_sent.get(peer)
+        return last is not None and self._read_until.get(peer, 0) >= last
 
     def _connection_part(self, now: float) -> tuple[Mark, str]:
         if self.connection is Connection.ONLINE:
