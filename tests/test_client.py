@@ -699,6 +699,17 @@ class TestReconnecting:
 class TestOutbox:
     """Messages with a unique id are sent until they are answered (architecture 2, rule 7)."""
 
+    def test_a_kept_message_that_fits_no_frame_is_given_up(self) -> None:
+        """A damaged state must not make receiving raise (guide 3, rule 2)."""
+        session = ClientSession()
+        session.keep(outgoing(7, target="x" * 2_000), 7)
+        client = ClientScript(session)
+        client.log_in()
+        assert client.events(RequestFailed) == [
+            RequestFailed(message_id=MessageId(0), cause=FailureCause.UNSENDABLE)
+        ]
+        assert session.outbox == {}
+
     def test_an_answered_message_leaves_the_outbox(self) -> None:
         """Whatever the status: a refusal is final (session 9.1)."""
         client = ClientScript.online()

@@ -33,6 +33,7 @@ from improto.events import (
     MessageReceived,
     PullReceived,
     Receipt,
+    RequestFailed,
 )
 from improto.frames import (
     Connect,
@@ -580,6 +581,22 @@ class TestTime:
         assert snapshot(end.connection) == snapshot(twin.connection)
 
     @every_live_end
+    @pytest.mark.parametrize("as_bytes", [True, False])
+    def test_whatever_arrives_is_a_look_at_the_clock(
+        self, make: Callable[..., Script], as_bytes: bool
+    ) -> None:
+        """The heartbeat and the patience of a server count from there (session 5)."""
+        end = make()
+        beat = PingResp() if isinstance(end, ClientScript) else PingReq()
+        before = end.connection.next_deadline()
+        assert before is not None
+        if as_bytes:
+            end.connection.receive_message(codec.encode(beat), now=10.0)
+        else:
+            end.connection.receive_frame(beat, now=10.0)
+        assert end.connection.next_deadline() == before + 10.0
+
+    @every_live_end
     def test_an_early_wake_up_changes_nothing(self, make: Callable[..., Script]) -> None:
         end = make()
         before = snapshot(end.connection)
@@ -709,6 +726,16 @@ class TestEnd:
         end.connection.receive_eof(now=1.0)
         closed = end.closed()
         assert closed.reason is (CloseReason.LOCAL if state is State.CLOSING else CloseReason.LOST)
+
+    @pytest.mark.parametrize("ending", ENDINGS)
+    def test_what_it_leaves_unfinished_is_told_before_it(self, ending: str) -> None:
+        """Nobody waits for an answer that cannot come."""
+        client = ClientScript.online()
+        client.publish(7)
+        ENDINGS[ending](client)
+        *before, closed = client.events()
+        assert isinstance(closed, ConnectionClosed)
+        assert isinstance(before[0], RequestFailed)
 
     @every_live_end
     def test_what_was_queued_before_a_violation_is_still_told(

@@ -103,6 +103,14 @@ class TestCompose:
         with pytest.raises(EncodeError, match="unique_id must be 0 to 9223372036854775807"):
             compose(PRIVATE, HELLO, unique_id=unique_id)
 
+    def test_a_content_ends_where_the_sdks_end_it(self) -> None:
+        """131072 bytes; a server may close a connection for a larger frame (wire 7)."""
+        fitting = contents.Text("x" * (131_072 - len(b'{"content":""}')))
+        assert len(payload_of(compose(PRIVATE, fitting)).content) == 131_072
+        with pytest.raises(EncodeError, match="content: 131073 bytes, the limit is 131072"):
+            compose(PRIVATE, contents.Text(fitting.content + "x"))
+        compose(PRIVATE, contents.Text(fitting.content + "x"), content_limit=131_073)
+
     @pytest.mark.parametrize("number", [0, 9, 99])
     def test_nobody_can_write_to_an_unknown_kind_of_conversation(self, number: int) -> None:
         with pytest.raises(LocalProtocolError, match=str(number)):
@@ -271,6 +279,11 @@ class TestSentElsewhere:
         assert not message.is_offline
         assert message.extra_content is None
         assert message.status == contents.down_flags(3, mentions_reader=False)
+
+    def test_a_mention_is_none_of_the_writer(self) -> None:
+        """The bit 64 is for readers who are mentioned (messages 3.3)."""
+        up = payload_of(compose(GROUP, HELLO, flags=7))
+        assert not self.copy(up, Topic.PG_MSG_P).status & contents.DownFlag.MENTIONED
 
     def test_what_is_absent_is_none_and_what_is_present_is_kept(self) -> None:
         up = payload_of(compose(PRIVATE, HELLO))

@@ -256,7 +256,8 @@ class Desk:
         call = self._calls.pop(event.message_id, None)
         if call is not None:
             call.finish(event)
-        elif event.message_id in self._resent:
+        elif event.message_id in self._resent or not event.message_id:
+            # Nobody waits for what an earlier connection has left behind.
             self._resent.discard(event.message_id)
             self.notices.put(event)
 

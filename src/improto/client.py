@@ -301,8 +301,15 @@ class ClientConnection(Connection[ClientEvent]):
         """Send what the last connection left in the outbox, as far as the window allows."""
         while self._to_resend and not self._requests.is_full:
             unique_id, message = self._to_resend.popleft()
-            message_id = self._publish(message)
-            self._events.append(Resent(message_id=message_id, unique_id=unique_id))
+            try:
+                message_id = self._publish(message)
+            except EncodeError:
+                # It was kept under other limits, or its saved state was damaged.
+                self.session.settle(unique_id)
+                cause = FailureCause.UNSENDABLE
+                self._events.append(RequestFailed(message_id=MessageId(0), cause=cause))
+            else:
+                self._events.append(Resent(message_id=message_id, unique_id=unique_id))
 
     def _on_delivery(self, frame: Delivery) -> None:
         if not self._accepts(Input.TRAFFIC, frame):

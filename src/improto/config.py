@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Final
 
+CONTENT_BYTES: Final = 131_072
+"""The content of one chat message: the SDKs' own limit (wire 7)."""
+
 LARGEST_WINDOW: Final = 32_767
 """With more requests in flight a server could run out of ids for its copies (session 6)."""
 
@@ -35,8 +38,8 @@ class Limits:
     string_bytes: int = 1024
     """One topic, id or token inside a frame. The format ends at 65535; ids of 64 to 256
     characters are the custom of the trade and a token stays below 512."""
-    content_bytes: int = 131_072
-    """The content of one chat message: the SDKs' own limit (wire 7)."""
+    content_bytes: int = CONTENT_BYTES
+    """The content of one chat message."""
     requests_in_flight: int = 1024
     """Requests of one connection that wait for an answer, each way. SDKs do not pipeline
     beyond what a person causes; a bot's window of 32 to 256 fits."""

@@ -75,6 +75,7 @@ class FailureCause(enum.Enum):
 
     TIMED_OUT = "no answer in time"
     CLOSED = "the connection ended first"
+    UNSENDABLE = "a message kept by the session does not fit into a frame; it is given up"
 
 
 class Offered(enum.Enum):
@@ -140,6 +141,7 @@ class RequestFailed:
     """
 
     message_id: MessageId
+    """0 if it could not be sent at all."""
     cause: FailureCause
     will_resend: bool = False
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from improto import contents, payloads
 from improto.codes import ConversationType
+from improto.config import CONTENT_BYTES
 from improto.errors import EncodeError, LocalProtocolError
 from improto.frames import MessageUid, Qos, TimeMs
 from improto.operations import Kind, Topic, message_topic, operation
@@ -101,6 +102,7 @@ def compose(
     unique_id: int | None = None,
     push_text: str | None = None,
     kind: Kind | None = None,
+    content_limit: int = CONTENT_BYTES,
 ) -> Outgoing:
     """Make a chat message ready to send.
 
@@ -108,9 +110,11 @@ def compose(
     type. ``receivers`` restricts a group message to these members. ``unique_id`` (0 to
     2**63-1) makes it safe to send again, see :attr:`Outgoing.unique_id`. ``kind`` chooses
     between the stored and the status variant of the topic; by default typing is a status
-    message and all else is stored (operations 2.1).
+    message and all else is stored (operations 2.1). ``content_limit`` is what the server
+    takes, in bytes: SDKs stop at 131072 themselves (wire 7), and a frame that a server finds
+    too large ends the connection.
 
-    Raises EncodeError if the content or an argument cannot be encoded and
+    Raises EncodeError if the content is too long or it or an argument cannot be encoded and
     LocalProtocolError if the conversation type has no topic to send to.
     """
     if kind is None:
@@ -121,6 +125,8 @@ def compose(
     if unique_id is not None and not 0 <= unique_id <= _LARGEST_UNIQUE_ID:
         raise EncodeError(f"unique_id must be 0 to {_LARGEST_UNIQUE_ID}, not {unique_id!r}")
     content_bytes = contents.encode(content)
+    if len(content_bytes) > content_limit:
+        raise EncodeError(f"content: {len(content_bytes)} bytes, the limit is {content_limit}")
     try:
         message = payloads.UpStreamMessage(
             sessionId=contents.flags(content) if flags is None else flags,

@@ -136,6 +136,7 @@ class RawPeer:
     def __init__(self, stream: SocketStream, role: Role) -> None:
         self.stream = stream
         self.framer = WsprotoFramer(role, Limits.for_client())
+        self.was_reset = False
         self._role = role
 
     async def receive(self) -> Frame | None:
@@ -145,7 +146,10 @@ class RawPeer:
                 self.framer.receive_data(await self.stream.receive())
                 if answer := self.framer.data_to_send():
                     await self.stream.send(answer)
-            except (anyio.EndOfStream, anyio.BrokenResourceError):
+            except anyio.EndOfStream:
+                return None
+            except anyio.BrokenResourceError:
+                self.was_reset = True
                 return None
         return codec.decode(
             message,
