@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
-    from improto.testing.simulation import Attempt
+    from improto.testing.attempts import Attempt
 
 Step: TypeAlias = "tuple[str, Mapping[str, Any]]"
 """The name of an action, and its arguments."""

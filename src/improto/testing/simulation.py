@@ -15,7 +15,6 @@ Call the actions in any order, then :meth:`settle` and :meth:`check_complete`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -45,6 +44,7 @@ from improto.messages import Conversation, MessageDirection, compose, request
 from improto.operations import Topic
 from improto.server import ServerConnection
 from improto.session import ClientSession
+from improto.testing.attempts import Attempt, Entry, PullReply
 from improto.testing.links import Eof, HostileLink, OrderedLink
 
 if TYPE_CHECKING:
@@ -58,45 +58,6 @@ _COMMIT_EVERY: Final = 10.0
 """Seconds; a third of the clients' time-out for requests (session 7)."""
 _QUIET: Final = 600.0
 """Seconds after which a simulation must have settled: three safety pulls."""
-
-
-@dataclass(slots=True)
-class Entry:
-    """One message in the server's store."""
-
-    time: TimeMs
-    uid: str
-    item: bytes
-    direction: MessageDirection
-
-
-@dataclass(slots=True)
-class PullReply:
-    """What the store held when a pull came; by the time it is sent there may be more."""
-
-    message_id: MessageId
-    items: list[bytes]
-    sync_time: TimeMs
-    newest: TimeMs
-    is_finished: bool
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One connection, seen from both sides."""
-
-    link: OrderedLink
-    client: ClientConnection
-    server: ServerConnection
-    client_ends: list[ConnectionClosed] = field(default_factory=list)
-    server_ends: list[ConnectionClosed] = field(default_factory=list)
-    to_acknowledge: list[tuple[MessageId, Entry]] = field(default_factory=list)
-    to_answer: list[PullReply] = field(default_factory=list)
-
-    @property
-    def is_over(self) -> bool:
-        """True if nothing can happen here any more."""
-        return bool(self.client_ends and self.server_ends) and self.link.next_deadline() is None
 
 
 class Simulation:
@@ -334,6 +295,8 @@ class Simulation:
             if isinstance(arrival, Eof):
                 client.receive_eof(now=self.now, clean=arrival is Eof.CLOSED)
             else:
+                if not self._is_hostile:
+                    attempt.check_answer(arrival)
                 client.receive_message(arrival, now=self.now)
         for arrival in link.arrivals(Role.SERVER, now=self.now):
             if isinstance(arrival, Eof):
@@ -350,6 +313,8 @@ class Simulation:
         while (event := client.next_event()) is not None:
             self._note(number, attempt, event)
         for message in client.messages_to_send():
+            if not self._is_hostile:
+                attempt.check_request(message)
             link.send(Role.CLIENT, message, now=self.now)
         if attempt.client_ends:
             link.close(Role.CLIENT, now=self.now)
