@@ -151,10 +151,15 @@ class Door(Generic[EndpointT]):
         )
         self._listeners = [listener.dup() for listener in bound.sockets]
         bound.close()
-        for listener in self._listeners:
-            listener.setblocking(False)
-            listener.listen(backlog)
-            self._watch(listener)
+        try:
+            for listener in self._listeners:
+                listener.setblocking(False)
+                listener.listen(backlog)
+                self._watch(listener)
+        except OSError:
+            # Somebody else has begun to listen there since.
+            self.close()
+            raise
         return [listener.getsockname()[:2] for listener in self._listeners]
 
     def close(self) -> None:

@@ -3,11 +3,13 @@ completes. Each time the peer must have seen whole frames, and the connection mu
 
 from __future__ import annotations
 
+import asyncio
 import types
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+import trio
 
 from improto import payloads
 from improto.contents import Text
@@ -246,3 +248,36 @@ async def test_a_cancelled_server_says_goodbye(adapter: Any, office: Office) -> 
             async with connected(adapter, servers[0]) as client:
                 outer.cancel_scope.cancel()
                 assert (await client.wait_closed()).reason is CloseReason.PEER
+
+
+async def test_a_cancelled_server_waits_for_its_handlers(
+    adapter: Any, anyio_backend_name: str
+) -> None:
+    """Cancelled in the way of its runtime, and not by a scope of anyio, which never lets go."""
+    finished: list[object] = []
+
+    async def handler(session: Any) -> None:
+        session.accept("ann")
+        async for _ in session:
+            pass
+        for _ in range(100):
+            await anyio.lowlevel.checkpoint()
+        finished.append(session)
+
+    async def serve() -> None:
+        async with (
+            adapter.serve_handler(handler, "127.0.0.1", 0) as server,
+            connected(adapter, server),
+        ):
+            cancel()
+            await anyio.sleep_forever()
+
+    if anyio_backend_name == "trio":
+        with trio.CancelScope() as scope:
+            cancel = scope.cancel
+            await serve()
+    else:
+        task = asyncio.create_task(serve())
+        cancel = task.cancel  # type: ignore[assignment]
+        await asyncio.wait([task])
+    assert len(finished) == 1

@@ -95,6 +95,18 @@ async def test_an_address_that_is_taken(adapter: Any, office: Office) -> None:
     assert taken.value.errno == errno.EADDRINUSE
 
 
+async def test_an_address_that_is_taken_at_the_last_moment(
+    adapter: Any, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listen(sock: socket.socket, backlog: int) -> None:
+        raise OSError(errno.EADDRINUSE, "Address already in use")
+
+    monkeypatch.setattr(socket.socket, "listen", listen)
+    with pytest.raises(OSError, match="in use"):
+        async with adapter.serve(office, "127.0.0.1", 0):
+            pass
+
+
 async def test_nagle_is_off(adapter: Any, office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     options: list[tuple[int, ...]] = []
     real = socket.socket.setsockopt

@@ -50,6 +50,24 @@ async def test_the_server_may_end_it(
         assert (await client.wait_closed()).reason is CloseReason.PEER
 
 
+async def test_the_end_is_said_under_encryption(
+    adapter: Any, office: Office, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    """Or an answer that somebody has cut short would look like a whole one."""
+    async with (
+        adapter.serve(office, "127.0.0.1", 0, ssl=server_tls) as server,
+        await anyio.connect_tcp(
+            *server.addresses[0], ssl_context=client_tls, tls_standard_compatible=True
+        ) as stream,
+    ):
+        await stream.send(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"GET /"):
+            answer += await stream.receive()
+        with pytest.raises(anyio.EndOfStream):
+            await stream.receive()
+
+
 async def test_the_certificate_may_be_for_another_name(
     adapter: Any, office: Office, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:

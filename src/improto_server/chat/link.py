@@ -19,8 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from improto import contents, payloads
-from improto.codes import ConnAckStatus, ConversationType, ErrorCode, HistoryOrder, describe
-from improto.config import Limits
+from improto.codes import ConnAckStatus, ConversationType, HistoryOrder, describe
 from improto.contents import ReadReceipt, Text, Typing
 from improto.errors import (
     ConnectionEnded,
@@ -313,13 +312,9 @@ class Link:
     async def say(self, peer: str, text: str) -> None:
         """Send a text; returns when the server has answered, or when the session keeps it."""
         unique_id = self._make_id()
-        content = Text(text)
         self._view.typed(unique_id, Unsent(peer=peer, text=text))
         try:
-            message = compose(Conversation.private(peer), content, unique_id=unique_id)
-            # A frame that is too long would end every connection that it is sent on.
-            if len(contents.encode(content)) > Limits().content_bytes:
-                raise EncodeError(describe(ErrorCode.RC_MSG_CONTENT_EXCEED_LIMIT))
+            message = compose(Conversation.private(peer), Text(text), unique_id=unique_id)
         except EncodeError as error:
             self._view.refused(unique_id, str(error))
             return
