@@ -65,6 +65,10 @@ class MessageClock:
             last.popitem(last=False)
         return time
 
+    def next(self, inbox: UserKey) -> TimeMs:
+        """The earliest time that the next message of the inbox can have; all others are before."""
+        return TimeMs(max(self.now(), self._last.get(inbox, 0) + 1))
+
     def latest(self, inbox: UserKey) -> TimeMs:
         """No message of the inbox has a later time."""
         return TimeMs(max(self._now, self._last.get(inbox, 0)))

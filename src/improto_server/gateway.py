@@ -147,10 +147,13 @@ class Gateway:
 
     def _accept(self, peer: Peer, user_id: str) -> None:
         allowance = TokenBucket(self._rules.messages_per_second, now=self._monotonic())
-        device = self._hub.join((peer.login.app_key, user_id), peer, allowance)
+        key = (peer.login.app_key, user_id)
+        device = self._hub.join(key, peer, allowance)
         # Known before CONNACK, so that nothing falls between the first pull and the first
         # notification.
         peer.data = device
-        peer.accept(user_id, secrets.token_hex(16), timestamp=self._clock.now())
+        # From the inbox's own clock: what is older was sent while the client was away, even if a
+        # burst has run ahead of the machine's clock (session 8.7).
+        peer.accept(user_id, secrets.token_hex(16), timestamp=self._clock.next(key))
         if not self._rules.is_multi_device:
             self._hub.dismiss_others(device, DisconnectStatus.OTHER_DEVICE_LOGIN)

@@ -137,3 +137,14 @@ def test_times_rise_in_every_inbox_whatever_the_machine_does(
             assert stamped <= clock.latest(("app", name))
         assert clock.now() >= max(now, time)
         now = clock.now()
+
+
+def test_the_next_time_lies_between_the_messages_that_are_and_those_to_come() -> None:
+    """A client that logs in takes what is older for offline messages (session 8.7)."""
+    clock = MessageClock(lambda: 1_000)
+    assert clock.next(("app", "ann")) == 1_000
+    times = [clock.stamp(("app", "ann")) for _ in range(3)]
+    assert times == [1_000, 1_001, 1_002]
+    assert clock.next(("app", "ann")) == 1_003
+    assert clock.stamp(("app", "ann")) == 1_003
+    assert clock.next(("app", "bob")) == 1_000

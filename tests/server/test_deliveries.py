@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from improto import payloads
 from improto.config import Limits
 from improto.contents import DownFlag
-from improto.frames import Delivery, PubAck, QueryAck
+from improto.frames import ConnAck, Delivery, PubAck, QueryAck
 from improto.operations import Topic
 from tests.server.rig import APP, START, Rig, announced, item, sent_at
 
@@ -54,6 +54,18 @@ def test_a_burst_costs_one_notification_and_one_pull(tmp_path: Path) -> None:
     assert page.syncTime == START + 199
     assert rig.store.reads == reads
     assert bob.frames() == []
+
+
+def test_a_burst_that_ran_ahead_of_the_clock_is_older_than_the_next_login(tmp_path: Path) -> None:
+    """Else its messages would not count as offline messages (session 8.7)."""
+    rig = Rig(tmp_path)
+    alice = rig.online("alice")
+    for _ in range(200):
+        alice.publish("bob")
+    rig.settle()
+    (welcome,) = rig.client("bob").frames()
+    assert isinstance(welcome, ConnAck)
+    assert welcome.timestamp == START + 200
 
 
 def test_each_batch_of_one_is_pushed(tmp_path: Path) -> None:
