@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 FUZZ_SECONDS ?= 60
+CHECK_ROUNDS ?= 20
+CHECK_SEED ?= 1
 
 PY := $(VENV)/bin/python
 FUZZ_TARGETS = $(filter-out __init__ _%,$(patsubst fuzz/%.py,%,$(wildcard fuzz/*.py)))
@@ -14,7 +16,7 @@ MAKEFLAGS += --no-print-directory
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: venv
 venv: $(VENV)/.installed-dev ## Make .venv with everything a developer needs
@@ -58,6 +60,10 @@ fuzz: $(VENV)/.installed-fuzz ## Run each fuzz target for FUZZ_SECONDS (60)
 		mkdir -p fuzz/corpus/$$target; \
 		$(PY) -m fuzz.$$target -max_total_time=$(FUZZ_SECONDS) fuzz/corpus/$$target; \
 	done
+
+.PHONY: check-history
+check-history: $(VENV)/.installed-test ## Break a server for CHECK_ROUNDS (20) rounds and check what clients saw
+	@$(PY) -m tests.checker --rounds $(CHECK_ROUNDS) --seed $(CHECK_SEED)
 
 .PHONY: proto
 proto: $(VENV)/.installed-dev ## Generate the protobuf module and its stubs again

@@ -60,9 +60,8 @@ def test_a_server_never_connects(reason: CloseReason) -> None:
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_events_are_frozen_values_with_names_for_their_fields(kind: type) -> None:
-    parameters = kind.__dataclass_params__  # type: ignore[attr-defined]
-    assert parameters.frozen
+def test_events_are_values_with_names_for_their_fields(kind: type) -> None:
+    assert kind.__hash__ is not None
     assert all(field.kw_only for field in dataclasses.fields(kind))
     assert hasattr(kind, "__slots__")
 

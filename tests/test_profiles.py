@@ -88,3 +88,16 @@ def test_recalls_are_copied_to_those_who_read_the_conversation_from_them() -> No
 def test_ordinary_messages_are_copied_to_everybody(version: str) -> None:
     """Session 9.3."""
     assert {Topic.PP_MSG_P, Topic.PG_MSG_P, Topic.CHAT_MSG} <= profile(version).sync_topics
+
+
+def test_no_sdk_is_sent_a_topic_that_it_does_not_know() -> None:
+    """Session 12."""
+    assert profile("2.5.3").notices == {Topic.S_STAT}
+    assert profile("2.9.2").notices == {Topic.S_CMD, Topic.S_US, Topic.RTC_NTF}
+    assert profile("4.6.4").notices == {Topic.S_CMD, Topic.S_US, Topic.RTC_NTF, Topic.S_OP_NTF}
+
+
+def test_tags_are_renamed_by_making_them_once_more_in_the_older_sdk() -> None:
+    """Operations 8, codes 7."""
+    assert not profile("2.9.2").strict_tags
+    assert profile("4.6.4").strict_tags

@@ -11,8 +11,9 @@ The last event of every connection is one :class:`ConnectionClosed`: send what
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NewType, TypeAlias
+
+from improto._value import value
 
 if TYPE_CHECKING:
     from improto.errors import RemoteProtocolError
@@ -86,7 +87,7 @@ class Offered(enum.Enum):
     REMEMBERED = "an earlier announcement or pull covers it"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Connected:
     """The server accepted us (CONNACK 0)."""
 
@@ -96,7 +97,7 @@ class Connected:
     """Messages older than this were sent while we were away (session 8.7)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class MessageReceived:
     """A chat message for the program; it never comes twice in one session.
 
@@ -109,7 +110,7 @@ class MessageReceived:
     receipt: Receipt
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PublishAcknowledged:
     """The server's answer to a PUBLISH. ``status`` 0 is success (codes 5)."""
 
@@ -121,7 +122,7 @@ class PublishAcknowledged:
     """The ``unique_id`` of the :class:`improto.messages.Outgoing`, if it had one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class QueryAnswered:
     """The server's answer to a QUERY. ``status`` 0 is success (codes 5)."""
 
@@ -132,7 +133,7 @@ class QueryAnswered:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RequestFailed:
     """A PUBLISH or QUERY got no answer. A later one is ignored.
 
@@ -146,7 +147,7 @@ class RequestFailed:
     will_resend: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Resent:
     """A message kept by the session was sent again on this connection."""
 
@@ -154,7 +155,7 @@ class Resent:
     unique_id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Announced:
     """The server announced something that is not the inbox or a followed room.
 
@@ -168,7 +169,7 @@ class Announced:
     payload: Message
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CaughtUp:
     """A stream has nothing more to pull and all its messages are acknowledged."""
 
@@ -177,7 +178,7 @@ class CaughtUp:
     cursor: TimeMs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PullFailed:
     """A pull was refused; it is tried again later, except for rooms.
 
@@ -189,7 +190,7 @@ class PullFailed:
     """Of the answer; 0 if that was a page, but one that could not be read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class FrameDropped:
     """A client could not use a frame and went on without it (wire 7, rule 7).
 
@@ -199,7 +200,7 @@ class FrameDropped:
     error: RemoteProtocolError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PublishReceived:
     """A client sent a PUBLISH; answer it with ``acknowledge()`` in any case."""
 
@@ -208,7 +209,7 @@ class PublishReceived:
     """None: the topic is unknown. Refuse it with status 39002."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class QueryReceived:
     """A client sent a QUERY; answer it with ``answer()`` in any case."""
 
@@ -217,7 +218,7 @@ class QueryReceived:
     """None: the topic is unknown. Refuse it with status 39002."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PullReceived:
     """A client asks for its inbox or for a room; answer it with ``answer_pull()``."""
 
@@ -232,7 +233,7 @@ class PullReceived:
     """Room: how many messages a new member wants to see; -1: none (session 11)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ConnectionClosed:
     """The end. No event follows, all further input is ignored."""
 

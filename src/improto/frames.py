@@ -1,8 +1,8 @@
 """The fourteen signals as values.
 
-A frame is what one WebSocket message says (wire 1). Frames are plain frozen
-values: they check nothing when made. :func:`improto.codec.decode` only returns
-valid ones and :func:`improto.codec.encode` refuses the others.
+A frame is what one WebSocket message says (wire 1). Frames are plain values: they
+check nothing when made. :func:`improto.codec.decode` only returns valid ones and
+:func:`improto.codec.encode` refuses the others.
 
 PUBLISH and PUBACK have different fields in each direction (wire 5), so each has
 two classes: :class:`Publish` and :class:`DeliveryAck` are sent by a client,
@@ -17,8 +17,9 @@ its own, so there it is called ``is_sync``.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import NewType, TypeAlias
+
+from improto._value import value
 
 MessageId = NewType("MessageId", int)
 """16-bit id of a request, unique among those in flight on one connection (session 6)."""
@@ -77,7 +78,7 @@ class ProtocolVersion(enum.IntEnum):
     V4 = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Will:
     """What a CONNECT asks to be published when the client is lost (wire 4.1)."""
 
@@ -87,7 +88,7 @@ class Will:
     retain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Connect:
     """CONNECT, client to server; no client sends it: the URL replaces it (wire 4.1)."""
 
@@ -105,7 +106,7 @@ class Connect:
     retain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ConnAck:
     """CONNACK, server to client: the first frame of every connection (wire 4.2).
 
@@ -127,7 +128,7 @@ class ConnAck:
     retain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Publish:
     """PUBLISH, client to server: send something (wire 4.3)."""
 
@@ -141,7 +142,7 @@ class Publish:
     retain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Delivery:
     """PUBLISH, server to client: a notification, a message or a copy (wire 4.3)."""
 
@@ -157,7 +158,7 @@ class Delivery:
     retain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PubAck:
     """PUBACK, server to client: what became of a PUBLISH (wire 4.4)."""
 
@@ -180,7 +181,7 @@ class PubAck:
         return TimeMs(self.date * 1000 + self.millisecond)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DeliveryAck:
     """PUBACK, client to server: a Delivery arrived. It is no receipt (session 7)."""
 
@@ -190,7 +191,7 @@ class DeliveryAck:
     retain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Query:
     """QUERY, client to server: ask for something (wire 4.5)."""
 
@@ -203,7 +204,7 @@ class Query:
     retain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class QueryAck:
     """QUERYACK, server to client: the answer to a QUERY (wire 4.6)."""
 
@@ -218,7 +219,7 @@ class QueryAck:
     retain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class QueryCon:
     """QUERYCON, client to server: a QUERYACK with QoS above 0 arrived (wire 4.7)."""
 
@@ -228,7 +229,7 @@ class QueryCon:
     retain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Subscribe:
     """SUBSCRIBE: a number without a use (wire 4.8)."""
 
@@ -237,7 +238,7 @@ class Subscribe:
     retain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SubAck:
     """SUBACK: a number without a use; SDKs read it as PINGRESP (wire 4.8)."""
 
@@ -246,7 +247,7 @@ class SubAck:
     retain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Unsubscribe:
     """UNSUBSCRIBE: a number without a use (wire 4.8)."""
 
@@ -255,7 +256,7 @@ class Unsubscribe:
     retain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class UnsubAck:
     """UNSUBACK: a number without a use; SDKs read it as PINGRESP (wire 4.8)."""
 
@@ -264,7 +265,7 @@ class UnsubAck:
     retain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PingReq:
     """PINGREQ, client to server (wire 4.9)."""
 
@@ -273,7 +274,7 @@ class PingReq:
     retain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PingResp:
     """PINGRESP, server to client (wire 4.9)."""
 
@@ -282,7 +283,7 @@ class PingResp:
     retain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Disconnect:
     """DISCONNECT, server to client: go away (wire 4.10). Clients just close."""
 

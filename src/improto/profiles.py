@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from improto.codes import CommandType
 from improto.operations import Topic
 
 if TYPE_CHECKING:
@@ -35,6 +36,13 @@ class Profile:
     """Only a transport that breaks without a farewell is noticed (session 4.2)."""
     token_expired_status: int
     """CONNACK status for an expired token (session 2.4)."""
+    notices: frozenset[Topic]
+    """Which of the server's topics it knows, besides those of messages (session 12)."""
+    commands: frozenset[CommandType]
+    """Types of ``s_cmd`` that it takes over WebSocket (session 12)."""
+    strict_tags: bool
+    """To make a tag that exists is an error, 33101, and a missing one is 33100. Otherwise the tag
+    gets another name, and 33101 says that one is missing (operations 8, codes 7)."""
     sync_topics: frozenset[Topic]
     """Topics whose copies may come as sync frames (session 9.3)."""
 
@@ -47,6 +55,9 @@ _SDK_2_5 = Profile(
     direct_push=False,
     vanish=True,
     token_expired_status=4,
+    notices=frozenset({Topic.S_STAT}),
+    commands=frozenset(),
+    strict_tags=False,
     sync_topics=frozenset(
         {
             Topic.PP_MSG_P,
@@ -67,6 +78,9 @@ _SDK_2_9 = Profile(
     direct_push=True,
     vanish=False,
     token_expired_status=4,
+    notices=frozenset({Topic.S_CMD, Topic.S_US, Topic.RTC_NTF}),
+    commands=frozenset({CommandType.CHATROOM_KV, CommandType.CONVERSATION_SETTINGS}),
+    strict_tags=False,
     sync_topics=frozenset({Topic.PP_MSG_P, Topic.PG_MSG_P, Topic.CHAT_MSG, Topic.PC_MSG_P}),
 )
 
@@ -78,6 +92,9 @@ _SDK_4 = Profile(
     direct_push=True,
     vanish=False,
     token_expired_status=10,
+    notices=frozenset({Topic.S_CMD, Topic.S_US, Topic.RTC_NTF, Topic.S_OP_NTF}),
+    commands=frozenset(CommandType),
+    strict_tags=True,
     sync_topics=frozenset(
         {
             Topic.PP_MSG_P,

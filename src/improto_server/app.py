@@ -7,25 +7,26 @@ import time
 from contextlib import asynccontextmanager
 from functools import partial
 from signal import SIGINT, SIGTERM
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import anyio
 
-from improto_server.clock import MessageClock
-from improto_server.config import Backend
-from improto_server.gateway import Gateway, LoginRules
-from improto_server.hub import Hub
+from improto_server import robot
+from improto_server.config import Backend, GroupReceipts
+from improto_server.gateway import LoginRules
 from improto_server.navigation import Navigation
-from improto_server.router import Router
+from improto_server.robot import Robot
 from improto_server.services.accounts import Accounts
-from improto_server.services.messages import MessageRules, Messages
 from improto_server.store import Store, StoreError
+from improto_server.system import MessageRules, System
+from improto_server.web.site import Site
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
     from contextlib import AbstractAsyncContextManager
 
-    from improto_asyncio import Server
+    from improto import ClientSession
+    from improto_asyncio import Client, Server
     from improto_server.config import Settings
 
     Call = Callable[[], None]
@@ -38,6 +39,9 @@ _FORGET_EVERY: Final = 3600.0
 """Seconds. Nobody notices whether an old message goes an hour sooner or later."""
 
 _DAY: Final = 24 * 60 * 60 * 1000
+
+_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""What listens everywhere is found here too."""
 
 _logger = logging.getLogger(__name__)
 
@@ -61,45 +65,50 @@ class Application:
         gateway, messages = settings.gateway, settings.messages
         loop = _loop(gateway.backend)
         limits = settings.limits.as_limits()
-        accounts = Accounts({app.key: app.secret for app in settings.apps})
+        self._accounts = accounts = Accounts({app.key: app.secret for app in settings.apps})
+        self.site = Site(settings)
         self.store = Store.open(
             settings.store.url,
             soon=loop.soon,
             on_loop=lambda tell: loop.from_thread(partial(self._take_answers, tell)),
             durable=settings.store.durable,
         )
-        self.clock = MessageClock(_wall_clock, floor=self.store.latest_time)
-        self.hub = Hub(lambda key: self._messages.open_inbox(key))
-        self._messages = Messages(
-            store=self.store,
-            clock=self.clock,
-            hub=self.hub,
-            limits=limits,
-            rules=MessageRules(
-                is_multi_device=messages.multi_device, offline_days=messages.offline_days
-            ),
-            monotonic=time.monotonic,
-        )
+        has_receipt_topics = messages.group_receipts is GroupReceipts.TOPICS
         self.navigation = Navigation(
             accounts,
             own_address=_join(gateway.host, gateway.port),
             public_address=gateway.public_address,
+            has_receipt_topics=has_receipt_topics,
+            several_rooms=settings.chatrooms.several_rooms,
+            has_room_keys=settings.chatrooms.keys,
             now=time.time,
         )
-        self.gateway = Gateway(
+        self.system = System(
+            store=self.store,
             accounts=accounts,
-            clock=self.clock,
-            hub=self.hub,
             navigation=self.navigation,
-            router=Router(messages=self._messages, store=self.store, clock=self.clock),
-            rules=LoginRules(
+            limits=limits,
+            login_rules=LoginRules(
                 is_multi_device=messages.multi_device,
                 allowed_origins=frozenset(gateway.allowed_origins),
                 most_connections=MOST_CONNECTIONS,
                 messages_per_second=messages.rate,
             ),
+            message_rules=MessageRules(
+                is_multi_device=messages.multi_device,
+                offline_days=messages.offline_days,
+                recall_minutes=messages.recall_minutes,
+                has_receipt_topics=has_receipt_topics,
+            ),
+            wall_clock=_wall_clock,
             monotonic=time.monotonic,
+            chatroom_rules=settings.chatrooms.as_rules(),
+            storage=self.site.storage,
+            link_days=settings.uploads.link_days,
         )
+        self.gateway = self.system.gateway
+        self.address = ("", 0)
+        """Where the server is found from this machine, while it is listening."""
         self._inbox_days = messages.offline_days
         self._limits = limits
         self._settings = settings
@@ -113,8 +122,11 @@ class Application:
         """
         gateway = self._settings.gateway
         try:
-            async with self._serve() as server:
-                _, port = server.addresses[0]
+            async with self.site.listening(beside=self.store.path), self._serve() as server:
+                if self.site.storage is not None:
+                    self.navigation.upload_provider = self.site.storage.provider
+                host, port = server.addresses[0]
+                self.address = (_LOOPBACK.get(host, host), port)
                 self.navigation.own_address = _join(gateway.host, port)
                 try:
                     yield tuple(f"http://{_join(*address)}" for address in server.addresses)
@@ -130,12 +142,52 @@ class Application:
         with anyio.CancelScope(shield=True):
             await self.store.aclose()
 
+    async def tick_regularly(self) -> None:
+        """Let the server do what time alone brings about, again and again."""
+        while True:
+            try:
+                self.system.tick()
+            except Exception:
+                # A mistake in here must not take the server down.
+                _logger.exception("what time brings about could not be done")
+            await anyio.sleep(1.0)
+
     async def forget_regularly(self) -> None:
         """Delete what is too old for every inbox, again and again (operations 2.1)."""
         while True:
-            before = self.clock.now() - self._inbox_days * _DAY
+            before = self.system.clock.now() - self._inbox_days * _DAY
             self.store.forget_before(before, _forgotten)
             await anyio.sleep(_FORGET_EVERY)
+
+    def chores(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        """What has to run beside the server while it is listening, each until cancelled."""
+        robots = self.robots() if self._settings.robot else []
+        return [
+            self.forget_regularly,
+            self.site.forget_regularly,
+            self.tick_regularly,
+            *(robot.run for robot in robots),
+        ]
+
+    def robots(self) -> list[Robot]:
+        """One for each app, while the server is listening."""
+        store = self.store.path
+        return [
+            Robot(partial(self._connect, app.key), store.with_name(f"{store.name}-{app.key}-robot"))
+            for app in self._settings.apps
+        ]
+
+    def _connect(
+        self, app_key: str, *, session: ClientSession
+    ) -> AbstractAsyncContextManager[Client]:
+        """Log the robot in to ourselves, with a token for this one time."""
+        if self._settings.gateway.backend is Backend.TRIO:
+            from improto_trio import connect
+        else:
+            from improto_asyncio import connect
+        token = self._accounts.issue(app_key, robot.USER, now=time.time(), lifetime=_DAY)
+        host, port = self.address
+        return connect(host, port, app_key=app_key, token=token, session=session)
 
     def _serve(self) -> AbstractAsyncContextManager[Server]:
         gateway = self._settings.gateway
@@ -154,7 +206,7 @@ class Application:
 
     def _take_answers(self, tell: Call) -> None:
         """The store has answered a batch: pass it on, then tell the devices about it."""
-        for step in (tell, self._messages.deliver):
+        for step in (tell, self.system.settle):
             try:
                 step()
             except Exception:
@@ -170,7 +222,8 @@ async def serve_until_signalled(settings: Settings, announce: Callable[[str], No
             for url in urls:
                 announce(url)
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(application.forget_regularly)
+                for chore in application.chores():
+                    tasks.start_soon(chore)
                 async for _ in signals:
                     break
                 tasks.cancel_scope.cancel()

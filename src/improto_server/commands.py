@@ -75,6 +75,9 @@ def serve(
         bool | None,
         typer.Option("--multi-device/--one-device", help="Connections of one user at a time."),
     ] = None,
+    robot: Annotated[
+        bool | None, typer.Option("--robot/--no-robot", help="A user that answers, named robot.")
+    ] = None,
     log_level: Annotated[LogLevel | None, typer.Option(help="The least that is logged.")] = None,
 ) -> None:
     """Run a server until it is interrupted."""
@@ -89,6 +92,7 @@ def serve(
             "gateway.public_address": public_address,
             "log_level": _value(log_level),
             "messages.multi_device": multi_device,
+            "robot": robot,
             "store.url": store,
         },
     )
@@ -137,6 +141,7 @@ def demo(
             "gateway.backend": backend.value,
             "gateway.host": host,
             "gateway.port": _free_port(host, port),
+            "robot": True,
         },
     )
 
@@ -145,6 +150,7 @@ def demo(
             _say(f"\n{name} talks to {peer}:")
             issued = _issue(settings, DEMO_APP, name)
             _say(f"  {_program()} chat {peer} --server {url} --app {DEMO_APP} --token {issued}")
+        _say("\nBoth can talk to robot as well: /to robot, then help.")
         _say(f"\nMore users: {_program()} token NAME --config {config}. Stop with Ctrl-C.")
 
     _run(settings, say_how_to_chat)
@@ -224,7 +230,8 @@ def _run(settings: Settings, say_more: Callable[[str], None] | None = None) -> N
     except OSError as error:
         in_use = error.errno == errno.EADDRINUSE
         reason = "another program listens there" if in_use else error.strerror or str(error)
-        _fail(f"cannot listen on {gateway.host} port {gateway.port}: {reason}", FAILURE)
+        where = error.filename or f"{gateway.host} port {gateway.port}"
+        _fail(f"cannot listen on {where}: {reason}", FAILURE)
 
 
 def _issue(settings: Settings, app_key: str, user: str) -> str:

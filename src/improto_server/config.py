@@ -23,6 +23,7 @@ from msgspec.structs import fields
 
 from improto.config import LARGEST_WINDOW, Limits
 from improto_server.services.accounts import SECRET_BYTES
+from improto_server.services.room import ChatroomRules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,6 +53,13 @@ class Framer(enum.Enum):
     WEBSOCKETS = "websockets"
 
 
+class GroupReceipts(enum.Enum):
+    """How members of a group say what they have read (messages 8.2, 8.3)."""
+
+    MESSAGES = "messages"
+    TOPICS = "topics"
+
+
 class LogLevel(enum.Enum):
     """The least that is logged."""
 
@@ -69,6 +77,25 @@ _Origin = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+.-]*://[^\s/]+\Z")]
 _Origins = Annotated[
     tuple[_Origin, ...], Meta(description="a list, such as https://example.org, or nothing")
 ]
+
+
+class StorageKind(enum.Enum):
+    """Where uploaded files are kept."""
+
+    LOCAL = "local"
+    S3 = "s3"
+    NONE = "none"
+
+
+_PublicUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"^(https?://[^\s/?#]+(/[^\s/?#]+)*)?\Z",
+        description="http:// or https:// and a host, no slash at the end, or nothing",
+    ),
+]
+_Text = Annotated[str, Meta(description="any text")]
+_FileBytes = Annotated[int, Meta(ge=1, le=5 * 1024 * _MIB)]
 
 
 class GatewaySettings(Struct, frozen=True, kw_only=True):
@@ -91,12 +118,81 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     durable: bool = True
 
 
+class WebSettings(Struct, frozen=True, kw_only=True):
+    """The second port, for browsers and application servers."""
+
+    enabled: bool = False
+    host: _Host = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8081
+    public_url: _PublicUrl = ""
+
+
+class UploadSettings(Struct, frozen=True, kw_only=True):
+    """Where files go that users send each other, and how large they may be."""
+
+    storage: StorageKind = StorageKind.LOCAL
+    directory: _Text = ""
+    keep_days: Annotated[int, Meta(ge=0, le=3650)] = 0
+    link_days: Annotated[int, Meta(ge=1, le=3650)] = 365
+    image_bytes: _FileBytes = 20 * _MIB
+    audio_bytes: _FileBytes = 10 * _MIB
+    video_bytes: _FileBytes = 200 * _MIB
+    file_bytes: _FileBytes = 100 * _MIB
+    s3_endpoint: _PublicUrl = ""
+    s3_region: _Text = "us-east-1"
+    s3_bucket: _Text = ""
+    s3_access_key: _Text = ""
+    s3_secret_key: _Text = ""
+
+    def __repr__(self) -> str:
+        """Without the secret, because settings get logged."""
+        return f"UploadSettings(storage={self.storage.value!r})"
+
+
 class MessageSettings(Struct, frozen=True, kw_only=True):
     """Who gets messages, and how many."""
 
     multi_device: bool = False
     offline_days: Annotated[int, Meta(ge=1, le=365)] = 7
     rate: Annotated[int, Meta(ge=0, le=1000)] = 5
+    group_receipts: GroupReceipts = GroupReceipts.MESSAGES
+    recall_minutes: Annotated[int, Meta(ge=0, le=525_600)] = 0
+
+
+_ObjectNames = Annotated[
+    tuple[Annotated[str, Meta(pattern=r"^\S{1,64}\Z")], ...],
+    Meta(description="a list of object names, or nothing"),
+]
+
+
+class ChatroomSettings(Struct, frozen=True, kw_only=True):
+    """How chatrooms behave."""
+
+    several_rooms: bool = True
+    most_members: Annotated[int, Meta(ge=0, le=100_000)] = 0
+    away_seconds: Annotated[int, Meta(ge=0, le=3600)] = 30
+    idle_minutes: Annotated[int, Meta(ge=1, le=10_080)] = 60
+    history: bool = True
+    keys: bool = True
+    most_keys: Annotated[int, Meta(ge=1, le=1000)] = 100
+    member_notices: bool = False
+    low_priority: _ObjectNames = ()
+    busy_rate: Annotated[int, Meta(ge=1, le=10_000)] = 100
+
+    def as_rules(self) -> ChatroomRules:
+        """What the service takes."""
+        return ChatroomRules(
+            away_seconds=self.away_seconds,
+            idle_minutes=self.idle_minutes,
+            most_members=self.most_members,
+            most_keys=self.most_keys,
+            several_rooms=self.several_rooms,
+            has_keys=self.keys,
+            has_history=self.history,
+            member_notices=self.member_notices,
+            low_priority=frozenset(self.low_priority),
+            busy_rate=self.busy_rate,
+        )
 
 
 class LimitSettings(Struct, frozen=True, kw_only=True):
@@ -139,10 +235,14 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     apps: _Apps = ()
     log_level: LogLevel = LogLevel.INFO
+    robot: bool = False
     token_days: Annotated[int, Meta(ge=1, le=3650)] = 30
     gateway: GatewaySettings = GatewaySettings()
     messages: MessageSettings = MessageSettings()
+    chatrooms: ChatroomSettings = ChatroomSettings()
     store: StoreSettings = StoreSettings()
+    web: WebSettings = WebSettings()
+    uploads: UploadSettings = UploadSettings()
     limits: LimitSettings = LimitSettings()
 
 
@@ -287,6 +387,14 @@ def _check_together(settings: Settings) -> None:
     for key in keys:
         if keys.count(key) > 1:
             raise SettingsError(f"apps: the key {key} is there more than once")
+    uploads = settings.uploads
+    if uploads.storage is StorageKind.S3:
+        for name in ("s3_endpoint", "s3_region", "s3_bucket", "s3_access_key", "s3_secret_key"):
+            if not getattr(uploads, name):
+                raise SettingsError(f"uploads.{name} must not be empty if uploads.storage is s3")
+        if len(keys) > 1:
+            # The SDKs choose the names in the bucket, so users would meet those of other apps.
+            raise SettingsError("uploads.storage can be s3 only if there is one app")
     limits = settings.limits
     if limits.content_bytes >= limits.message_bytes:
         raise SettingsError(

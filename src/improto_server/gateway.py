@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from improto_server.navigation import Navigation
     from improto_server.router import Router
     from improto_server.services.accounts import Accounts
+    from improto_server.services.standings import Standings
 
 _REFUSALS: Final = {
     TokenOutcome.UNKNOWN_APP: ConnAckStatus.IDENTIFIER_REJECTED,
@@ -69,6 +70,7 @@ class Gateway:
         navigation: Navigation,
         router: Router,
         rules: LoginRules,
+        standings: Standings,
         monotonic: Callable[[], float],
     ) -> None:
         self._accounts = accounts
@@ -77,6 +79,7 @@ class Gateway:
         self._navigation = navigation
         self._router = router
         self._rules = rules
+        self._standings = standings
         self._monotonic = monotonic
         self._is_draining = False
 
@@ -141,7 +144,8 @@ class Gateway:
             return _REFUSALS[check.outcome]
         if rules.allowed_origins and peer.origin not in (None, *rules.allowed_origins):
             return ConnAckStatus.HOSTNAME_ERROR
-        if (login.app_key, check.user_id) in rules.blocked_users:
+        key = (login.app_key, check.user_id)
+        if key in rules.blocked_users or self._standings.is_banned(key, now=self._clock.now()):
             return ConnAckStatus.BLOCK
         return check.user_id
 

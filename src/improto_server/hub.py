@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from improto import payloads
+
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
 
     from improto.codes import DisconnectStatus
+    from improto.operations import Topic
+    from improto.payloads import Message
     from improto.profiles import Profile
     from improto.service import Peer
     from improto_server.clock import UserKey
@@ -22,7 +27,16 @@ if TYPE_CHECKING:
 class Device:
     """One connection of a user."""
 
-    __slots__ = ("allowance", "cursor", "peer", "position", "profile", "sent_cursor", "user")
+    __slots__ = (
+        "allowance",
+        "backlog",
+        "cursor",
+        "peer",
+        "position",
+        "profile",
+        "sent_cursor",
+        "user",
+    )
 
     def __init__(self, user: User, peer: Peer, allowance: TokenBucket) -> None:
         self.user = user
@@ -31,6 +45,8 @@ class Device:
         """How its generation of clients wants to be treated."""
         self.allowance = allowance
         """What the connection may send."""
+        self.backlog: deque[Callable[[], None]] | None = None
+        """What it sent after something that must be waited for; None: nothing is waited for."""
         self.position = 0
         """Time of the newest message that it was sent in reply to a pull."""
         self.cursor = 0
@@ -68,6 +84,10 @@ class Hub:
         self._users: dict[UserKey, User] = {}
         self.connections = 0
         """How many devices are online, of all users together."""
+        self.on_join: list[Callable[[Device], None]] = []
+        """Called with each device that has come, before it is accepted."""
+        self.on_leave: list[Callable[[Device], None]] = []
+        """Called with each device that has gone."""
 
     def find(self, key: UserKey) -> User | None:
         """The user, if online."""
@@ -81,6 +101,8 @@ class Hub:
         device = Device(user, peer, allowance)
         user.devices.append(device)
         self.connections += 1
+        for call in self.on_join:
+            call(device)
         return device
 
     def leave(self, device: Device) -> None:
@@ -92,11 +114,38 @@ class Hub:
         self.connections -= 1
         if not user.devices:
             del self._users[user.key]
+        for call in self.on_leave:
+            call(device)
+
+    def command(
+        self, key: UserKey, topic: Topic, payload: Message, *, but: Device | None = None
+    ) -> None:
+        """Publish on one of the server's other topics to all devices of a user (operations 3).
+
+        ``but``: the device that has caused it. Whoever is not online misses it, and so do
+        devices whose SDK does not know the topic (session 12).
+        """
+        user = self._users.get(key)
+        if user is None:
+            return
+        data = payloads.encode(payload)
+        for device in user.devices:
+            if device is not but and device.is_open and topic in device.profile.notices:
+                device.peer.command(topic, data)
+
+    def dismiss(self, key: UserKey, status: DisconnectStatus) -> None:
+        """Send all of a user's connections away for good (session 4.1)."""
+        user = self._users.get(key)
+        for device in [*user.devices] if user is not None else ():
+            self._dismiss(device, status)
 
     def dismiss_others(self, device: Device, status: DisconnectStatus) -> None:
         """Send the user's other connections away for good (session 10)."""
         for other in [*device.user.devices]:
             if other is not device:
-                self.leave(other)
-                if other.is_open:
-                    other.peer.dismiss(status)
+                self._dismiss(other, status)
+
+    def _dismiss(self, device: Device, status: DisconnectStatus) -> None:
+        self.leave(device)
+        if device.is_open:
+            device.peer.dismiss(status)

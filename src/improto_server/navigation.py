@@ -124,7 +124,10 @@ class Navigation:
     """Answers everything that is no WebSocket.
 
     ``own_address`` is where the server listens, as ``host:port``; ``public_address`` what it
-    hands out instead, if not empty. ``now`` is seconds since 1970.
+    hands out instead, if not empty. ``has_receipt_topics``: group members report what they have
+    read by topics and not by messages (messages 8.3). ``several_rooms``: users may be in several
+    chatrooms at a time; ``has_room_keys``: these have keys and values. ``now`` is seconds since
+    1970.
     """
 
     def __init__(
@@ -133,14 +136,24 @@ class Navigation:
         *,
         own_address: str,
         public_address: str,
+        has_receipt_topics: bool = False,
+        several_rooms: bool = True,
+        has_room_keys: bool = True,
         now: Callable[[], float],
     ) -> None:
         self._accounts = accounts
         self._now = now
         self.own_address = own_address
         self._public_address = public_address
+        self._has_receipt_topics = has_receipt_topics
+        self._several_rooms = several_rooms
+        self._has_room_keys = has_room_keys
         self.is_draining = False
         """Set it to send new clients to another server."""
+        self.upload_provider = ("", "")
+        """Name and host of the provider that uploads go to (http 2.3); empty for none."""
+        self.has_services: Callable[[str], bool] = lambda app_key: False
+        """Whether an app has public services; SDK 2.5.3 asks for none otherwise (http 2.3)."""
         self._routes: Mapping[str, Mapping[str, Callable[[HttpRequest], HttpResponse]]] = {
             "/navi.js": {"GET": self._navigate},
             "/cometnavi.js": {"GET": self._navigate},
@@ -181,7 +194,15 @@ class Navigation:
             return _code(HTTPStatus.UNAUTHORIZED)
         address = self._address(request)
         reply = _Reply(
-            userId=check.user_id or "", server=address, backupServer=other_spelling(address)
+            userId=check.user_id or "",
+            server=address,
+            backupServer=other_spelling(address),
+            grpRRVer=int(self._has_receipt_topics),
+            joinMChrm=self._several_rooms,
+            openMp=int(self.has_services(query.get("appId", ""))),
+            kvStorage=int(self._has_room_keys),
+            uploadServer=self.upload_provider[1],
+            ossConfig=_oss_config(*self.upload_provider),
         )
         callback = query.get("callBack")
         if callback is None:
@@ -199,6 +220,11 @@ class Navigation:
         if host in _WILDCARDS and _HOST.fullmatch(asked):
             return asked
         return self.own_address
+
+
+def _oss_config(provider: str, host: str) -> str:
+    """Upload clients take the provider with the lowest ``p``, which must begin at 1."""
+    return _encode([{provider: host, "p": "1"}] if provider else []).decode()
 
 
 def _refuse_polling(request: HttpRequest) -> HttpResponse:

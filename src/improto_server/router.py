@@ -1,54 +1,49 @@
 """Which service function answers which topic.
 
-The tables are made from improto's operation table, which knows the payload of every topic.
-Whatever has no entry is refused with 39002, so that every request is answered and no
-client waits out its 30 s (session 7, operations 1).
+The services say themselves what they answer; payloads and kinds are those of improto's
+operation table. Whatever nobody answers is refused with 39002, so that every request is
+answered and no client waits out its 30 s (session 7, operations 1).
 """
 
 from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from improto import payloads
-from improto.codes import ConversationType, ErrorCode
+from improto import operations, payloads
+from improto.codes import ErrorCode
 from improto.errors import DecodeError
-from improto.operations import OPERATIONS, Operation, Signal, Topic
-from improto_server.services import Caller, Reading, ServiceError
-from improto_server.services.history import private_history
-from improto_server.services.settings import conversation_settings, report_sdk, user_settings
-from improto_server.store import StoreError
+from improto.operations import OPERATIONS, Area, Operation, Signal, Topic
+from improto_server.errors import ServiceError, StatusAnswer
+from improto_server.services import Caller
+from improto_server.services.messages import Sent
+from improto_server.steps import start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from improto.events import PublishReceived, PullReceived, QueryReceived
     from improto.frames import MessageId
     from improto.payloads import Message
     from improto_server.clock import MessageClock
     from improto_server.hub import Device
-    from improto_server.services import Reply
+    from improto_server.services import Function, Operations
+    from improto_server.services.inboxes import Inboxes
     from improto_server.services.messages import Messages
-    from improto_server.store import Store
 
-    Function = Callable[[Caller, Any], Reply]
+    Pull = Callable[[Device, PullReceived], None]
 
-_FUNCTIONS: Final[Mapping[str, Function]] = {
-    Topic.QRY_P_MSG: private_history,
-    Topic.PULL_SE_ATTS: conversation_settings,
-    Topic.PULL_US: user_settings,
-    Topic.REPORTSDK: report_sdk,
-}
-"""Queries that are answered; pulls have a way of their own."""
-
-_PRIVATE_MESSAGES: Final[Mapping[str, Operation]] = {
+MESSAGES: Final[Mapping[str, Operation]] = {
     row.topic: row
     for row in OPERATIONS.values()
     if row.signal is Signal.PUBLISH
-    and row.conversation is ConversationType.PRIVATE
+    and row.conversation is not None
     and row.kind is not None
+    and row.area not in (Area.RTC, Area.ULTRA)
 }
+"""Topics that carry messages into conversations. RTC rooms are none: nothing is kept there; and
+there are no ultra groups."""
 
 _REFUSALS: Final[Mapping[str, ErrorCode]] = {
     Topic.SYSTEM_MESSAGE: ErrorCode.RC_MSG_UNAUTHORIZED,
@@ -59,17 +54,36 @@ _logger = logging.getLogger(__name__)
 
 
 class Router:
-    """Takes what a device wants to the function that does it."""
+    """Takes what a device wants to the function that does it.
 
-    def __init__(self, *, messages: Messages, store: Store, clock: MessageClock) -> None:
+    ``queries`` and ``publishes``: what the services answer; a topic belongs to one of them,
+    else ValueError. ``pull_room`` answers pulls of chatrooms.
+    """
+
+    def __init__(
+        self,
+        *,
+        messages: Messages,
+        inboxes: Inboxes,
+        pull_room: Pull,
+        queries: Iterable[Operations],
+        publishes: Iterable[Operations],
+        clock: MessageClock,
+    ) -> None:
         self._messages = messages
-        self._store = store
+        self._inboxes = inboxes
+        self._pull_room = pull_room
         self._clock = clock
+        self.queries = _merged(queries)
+        self.publishes = _merged(publishes)
 
     def published(self, device: Device, event: PublishReceived) -> None:
         """A device sends something."""
         frame = event.frame
-        operation = _PRIVATE_MESSAGES.get(frame.topic)
+        if frame.topic in _REFUSALS:
+            self._acknowledge(device, frame.message_id, ServiceError(_REFUSALS[frame.topic]))
+            return
+        operation = MESSAGES.get(frame.topic)
         if operation is not None:
             self._messages.send(
                 device,
@@ -78,54 +92,101 @@ class Router:
                 target=frame.target_id,
                 data=frame.data,
             )
-        elif device.is_open:
-            status = _REFUSALS.get(frame.topic, ErrorCode.NOT_SUPPORT)
-            device.peer.acknowledge(frame.message_id, timestamp=self._clock.now(), status=status)
+            return
+        self._run(
+            self.publishes.get(frame.topic),
+            device,
+            frame.topic,
+            frame.target_id,
+            frame.data,
+            Signal.PUBLISH,
+            partial(self._acknowledge, device, frame.message_id),
+        )
 
     def pulled(self, device: Device, event: PullReceived) -> None:
-        """A device asks for messages. There are no chatrooms, so it is in none (codes 5)."""
+        """A device asks for messages."""
         if event.room_id is None:
-            self._messages.pull(device, event)
+            self._inboxes.pull(device, event)
         else:
-            self._answer(device, event.message_id, status=ErrorCode.NOT_IN_CHATROOM)
+            self._pull_room(device, event)
 
     def queried(self, device: Device, event: QueryReceived) -> None:
         """A device asks something else."""
-        frame, operation = event.frame, event.operation
-        function = _FUNCTIONS.get(frame.topic)
-        if function is None or operation is None or operation.request is None:
-            self._answer(device, frame.message_id, status=ErrorCode.NOT_SUPPORT)
+        frame = event.frame
+        self._run(
+            self.queries.get(frame.topic),
+            device,
+            frame.topic,
+            frame.target_id,
+            frame.data,
+            Signal.QUERY,
+            partial(self._answer, device, frame.message_id),
+        )
+
+    def _run(
+        self,
+        function: Function | None,
+        device: Device,
+        topic: str,
+        target: str,
+        data: bytes,
+        signal: Signal,
+        done: Callable[[Message | Sent | Exception | None], None],
+    ) -> None:
+        operation = operations.find(topic, signal)
+        if function is None or operation is None:
+            done(ServiceError(ErrorCode.NOT_SUPPORT))
             return
-        caller = Caller(*device.user.key, device.profile)
+        caller = Caller(*device.user.key, device.profile, device)
         try:
-            reply = function(caller, payloads.decode(operation.request, frame.data))
+            request = operation.request and payloads.decode(operation.request, data)
         except DecodeError:
-            status = ErrorCode.BIZ_ERROR_INVALID_PARAMETER
-            self._answer(device, frame.message_id, status=status)
-        except ServiceError as refusal:
-            self._answer(device, frame.message_id, status=refusal.code)
-        else:
-            if isinstance(reply, Reading):
-                done = partial(self._read, device, frame.message_id)
-                self._store.read(reply.query, done)
-            else:
-                self._reply(device, frame.message_id, reply)
-
-    def _read(self, device: Device, message_id: MessageId, reply: Message | StoreError) -> None:
-        """The store's answer."""
-        if isinstance(reply, StoreError):
-            _logger.error("a query could not be answered: %s", reply)
-            self._answer(device, message_id, status=ErrorCode.INTERNALERRROR)
-        else:
-            self._reply(device, message_id, reply)
-
-    def _reply(self, device: Device, message_id: MessageId, reply: Message | None) -> None:
-        data = b"" if reply is None else payloads.encode(reply)
-        self._answer(device, message_id, data=data)
+            done(ServiceError(ErrorCode.BIZ_ERROR_INVALID_PARAMETER))
+            return
+        start(function(caller, target, request), done)
 
     def _answer(
-        self, device: Device, message_id: MessageId, *, status: int = 0, data: bytes = b""
+        self, device: Device, message_id: MessageId, result: Message | Sent | Exception | None
     ) -> None:
-        if device.is_open:
-            timestamp = self._clock.now()
-            device.peer.answer(message_id, timestamp=timestamp, status=status, data=data)
+        if not device.is_open:
+            return
+        status, data = 0, b""
+        if isinstance(result, Exception):
+            status = _status(result)
+            reply = getattr(result, "reply", None)
+            data = payloads.encode(reply) if reply is not None else b""
+        elif result is not None:
+            assert not isinstance(result, Sent)
+            data = payloads.encode(result)
+        device.peer.answer(message_id, timestamp=self._clock.now(), status=status, data=data)
+
+    def _acknowledge(
+        self, device: Device, message_id: MessageId, result: Message | Sent | Exception | None
+    ) -> None:
+        if not device.is_open:
+            return
+        peer = device.peer
+        if isinstance(result, Sent):
+            peer.acknowledge(message_id, timestamp=result.time, uid=result.uid)
+        else:
+            status = _status(result) if isinstance(result, Exception) else 0
+            peer.acknowledge(message_id, timestamp=self._clock.now(), status=status)
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, ServiceError):
+        return error.code
+    if isinstance(error, StatusAnswer):
+        return error.status
+    _logger.error("a request could not be answered", exc_info=error)
+    return ErrorCode.INTERNALERRROR
+
+
+def _merged(tables: Iterable[Operations]) -> Mapping[str, Function]:
+    merged: dict[str, Function] = {}
+    for table in tables:
+        for topic, function in table.items():
+            if topic in merged:
+                raise ValueError(f"two services answer {topic}")
+            merged[topic] = function
+    return merged

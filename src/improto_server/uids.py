@@ -6,13 +6,11 @@ type, 22 of a hash of its target. Sorting by uid therefore sorts by time.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import re
+from typing import Final
 from zlib import crc32
 
-from improto.frames import MessageUid
-
-if TYPE_CHECKING:
-    from improto.frames import TimeMs
+from improto.frames import MessageUid, TimeMs
 
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
 _PAIRS: Final = tuple(high + low for high in _DIGITS for low in _DIGITS)
@@ -22,6 +20,16 @@ _TIME_MASK: Final = (1 << 42) - 1
 _COUNTER_MASK: Final = (1 << 12) - 1
 _TYPE_MASK: Final = (1 << 4) - 1
 _HASH_MASK: Final = (1 << 22) - 1
+
+_UID: Final = re.compile("[0-9A-V]{4}(-[0-9A-V]{4}){3}")
+_BITS_AFTER_TIME: Final = 80 - 42
+
+
+def time_of(uid: str) -> TimeMs | None:
+    """The time of the message with this uid; None if it is no uid of this server's making."""
+    if _UID.fullmatch(uid) is None:
+        return None
+    return TimeMs(int(uid.replace("-", ""), 32) >> _BITS_AFTER_TIME)
 
 
 class UidMaker:

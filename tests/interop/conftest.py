@@ -91,6 +91,17 @@ def server(shared_server: ImServer) -> Iterator[ImServer]:
     print(*shared_server.output[begin:], sep="\n")
 
 
+@pytest.fixture(scope="session")
+def many_devices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImServer]:
+    """A server whose users may have several devices at a time."""
+    server = ImServer(tmp_path_factory.mktemp("many-devices"), IMPROTO_MESSAGES_MULTI_DEVICE="true")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
 @pytest.fixture(params=list(SERVER_KINDS))
 def own_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ImServer]:
     """A server for one test, which may kill it. The test starts it."""
@@ -125,15 +136,15 @@ class Door:
         user = user or _new_user()
         return self._stack.enter_context(self._browser.page(self._sdk, self._website, server, user))
 
-    def program(self, server: ImServer, loop: str) -> Program:
+    def program(self, server: ImServer, loop: str, user: str | None = None) -> Program:
         """A program with our client, on a loop of CONNECT."""
-        program = Program(self._portals[loop], loop, server, _new_user())
+        program = Program(self._portals[loop], loop, server, user or _new_user())
         self._stack.callback(program.leave)
         return program
 
-    def party(self, server: ImServer, kind: str) -> Party:
-        """A "page", or a program on "asyncio" or "trio"."""
-        return self.page(server) if kind == "page" else self.program(server, kind)
+    def party(self, server: ImServer, kind: str, user: str | None = None) -> Party:
+        """A "page", or a program on "asyncio" or "trio"; ``user``: somebody's second device."""
+        return self.page(server, user) if kind == "page" else self.program(server, kind, user)
 
 
 @pytest.fixture

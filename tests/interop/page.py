@@ -19,10 +19,21 @@ from urllib.parse import urlsplit
 import anyio
 from playwright.async_api import async_playwright
 
-from tests.interop.party import PATIENCE, SETTLING, TEXT, Heard, Party, Sent
+from tests.interop.party import (
+    PATIENCE,
+    SETTLING,
+    TEXT,
+    Heard,
+    Listed,
+    Party,
+    Place,
+    Refused,
+    RoomInfo,
+    Sent,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from anyio.from_thread import BlockingPortal
     from playwright import async_api
@@ -147,10 +158,19 @@ class Page(Party):
     def register(self, kind: str, properties: Sequence[str]) -> None:
         self.script("(k, p) => im.register('OwnMessage', k, p)", kind, properties)
 
-    def send_all(self, to: str, contents: Sequence[Content], *, kind: str = TEXT) -> list[Sent]:
-        answers = self.script("(...all) => im.sendAll(...all)", to, kind, contents)
-        assert not [answer for answer in answers if "error" in answer], self.report()
-        messages = [_heard(answer["result"]) for answer in answers]
+    def send_all(
+        self,
+        to: Place | str,
+        contents: Sequence[Content],
+        *,
+        kind: str = TEXT,
+        only: Sequence[str] = (),
+        is_mentioning: bool = False,
+    ) -> list[Sent]:
+        answers = self.script(
+            "(...all) => im.sendAll(...all)", Place.of(to), kind, contents, only, is_mentioning
+        )
+        messages = [_heard(_result(answer)[0]) for answer in answers]
         return [Sent(uid=message.uid, time=message.time) for message in messages]
 
     def send_typing(self, to: str) -> None:
@@ -158,17 +178,80 @@ class Page(Party):
         self.script("to => im.sendTyping(to)", to)
 
     def history(
-        self, peer: str, *, time: int = 0, count: int, is_forward: bool = False
+        self, of: Place | str, *, time: int = 0, count: int, is_forward: bool = False
     ) -> tuple[list[Heard], bool]:
-        """A page of the conversation, and whether there is more."""
-        answer = self.script("(...all) => im.history(...all)", peer, time, count, int(is_forward))
-        assert "result" in answer, f"{answer}\n{self.report()}"
-        messages, has_more = answer["result"]
+        place = Place.of(of)
+        messages, has_more = self.ask("history", place, time, count, int(is_forward))
         return [_heard(message) for message in messages], has_more
 
-    def conversations(self) -> Any:
-        """What the SDK says about the list of conversations: ``result`` or ``error``."""
-        return self.script("() => im.conversations()")
+    def delete(self, of: Place | str, messages: Sequence[Heard]) -> None:
+        self.ask("delete", Place.of(of), [message.uid for message in messages])
+
+    def clear(self, of: Place | str, *, until: int) -> None:
+        self.ask("clear", Place.of(of), until)
+
+    def recall(self, message: Heard | Sent) -> Sent:
+        (notice,) = self.ask("recall", message.uid)
+        return Sent(uid=notice["uid"], time=notice["time"])
+
+    def conversations(self) -> list[Listed]:
+        (listed,) = self.ask("conversations")
+        return [
+            Listed(
+                place=Place(entry["type"], entry["id"]), uid=entry["uid"], content=entry["content"]
+            )
+            for entry in listed
+        ]
+
+    def unread(self, of: Place | str) -> int:
+        """How many messages of a conversation the SDK counts as unread."""
+        (count,) = self.ask("unread", Place.of(of))
+        return int(count)
+
+    def remove_conversation(self, of: Place | str) -> None:
+        self.ask("removeConversation", Place.of(of))
+
+    def join(self, room: str, *, count: int) -> None:
+        self.ask("join", room, count)
+
+    def quit(self, room: str) -> None:
+        self.ask("quit", room)
+
+    def room_info(self, room: str, *, count: int) -> RoomInfo:
+        (info,) = self.ask("roomInfo", room, count)
+        return RoomInfo(**info)
+
+    def set_entry(
+        self, room: str, key: str, value: str, *, force: bool = False, auto_delete: bool = False
+    ) -> None:
+        self.ask("setEntry", room, key, value, force, auto_delete)
+
+    def remove_entry(self, room: str, key: str, *, force: bool = False) -> None:
+        self.ask("removeEntry", room, key, force)
+
+    def entries(self, room: str) -> dict[str, str]:
+        entries, *_ = self.ask("entries", room)
+        return dict(entries)
+
+    def mute(self, place: Place | str, *, is_muted: bool, is_top: bool) -> None:
+        self.ask("setStatus", Place.of(place), is_muted, is_top)
+
+    def shown(self, place: Place | str) -> Any:
+        """How the SDK says a conversation is to be shown: ``isTop`` and ``isMuted``."""
+        (status,) = self.ask("status", Place.of(place))
+        return status
+
+    def wait_until_shown(self, place: Place | str, status: Mapping[str, bool]) -> None:
+        """Wait until the SDK says so."""
+        script = "([place, wanted]) => im.isShown(place, wanted)"
+        arguments = [Place.of(place), status]
+        self._run(
+            lambda: self._page.wait_for_function(script, arg=arguments, polling=_POLLING), script
+        )
+
+    def ask(self, name: str, *arguments: Any) -> Any:
+        """Ask the SDK something; what its callback gets, or Refused with the code."""
+        return _result(self.script(f"(...all) => im.{name}(...all)", *arguments))
 
     def settle(self) -> None:
         for _ in range(SETTLING):
@@ -238,4 +321,11 @@ class Page(Party):
 
 
 def _heard(message: dict[str, Any]) -> Heard:
-    return Heard(is_offline=message.pop("isOffline"), **message)
+    is_offline, is_mine = message.pop("isOffline"), message.pop("isMine")
+    return Heard(is_offline=is_offline, is_mine=is_mine, **message)
+
+
+def _result(answer: dict[str, Any]) -> Any:
+    if "error" in answer:
+        raise Refused(answer["error"])
+    return answer["result"]

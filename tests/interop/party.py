@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +31,34 @@ TEXT: Final = "RC:TxtMsg"
 TYPING: Final = "RC:TypSts"
 READ: Final = "RC:ReadNtf"
 IMAGE: Final = "RC:ImgMsg"
+RECALL: Final = "RC:RcCmd"
+SYNC_READ: Final = "RC:SRSMsg"
+
+
+PRIVATE: Final = 1
+DISCUSSION: Final = 2
+GROUP: Final = 3
+CHATROOM: Final = 4
+
+
+class Place(NamedTuple):
+    """Where people talk: a type of conversation and its target (messages 1)."""
+
+    type: int
+    id: str
+
+    @classmethod
+    def of(cls, where: Place | str) -> Place:
+        """A user id means the private conversation with this user."""
+        return cls(PRIVATE, where) if isinstance(where, str) else where
+
+
+class Refused(Exception):
+    """The server has said no; ``code`` is what the application is told."""
+
+    def __init__(self, code: Any) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +80,33 @@ class Heard:
     uid: str
     time: int
     is_offline: bool
+    type: int = PRIVATE
+    is_mine: bool = False
+    """The user has sent it, from this client or another."""
+    is_mentioned: bool | None = None
+    """The message mentions the user; None if the client does not tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """An entry of somebody's list of conversations."""
+
+    place: Place
+    uid: str
+    """Of the last message."""
+    content: Content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomInfo:
+    """Who is in a chatroom."""
+
+    total: int
+    members: list[str]
 
 
 class Party(ABC):
-    """One user with one client."""
+    """One user with one client. Whatever is refused raises :class:`Refused`."""
 
     def __init__(self, user: str) -> None:
         self.user = user
@@ -70,8 +121,75 @@ class Party(ABC):
         """Log out. What comes meanwhile has to be there after the next login."""
 
     @abstractmethod
-    def send_all(self, to: str, contents: Sequence[Content], *, kind: str = TEXT) -> list[Sent]:
-        """Send messages without waiting in between; then wait until all are acknowledged."""
+    def send_all(
+        self,
+        to: Place | str,
+        contents: Sequence[Content],
+        *,
+        kind: str = TEXT,
+        only: Sequence[str] = (),
+        is_mentioning: bool = False,
+    ) -> list[Sent]:
+        """Send messages without waiting in between; then wait until all are acknowledged.
+
+        ``only``: for these members of a group. ``is_mentioning``: the content says whom.
+        """
+
+    @abstractmethod
+    def history(
+        self, of: Place | str, *, time: int = 0, count: int, is_forward: bool = False
+    ) -> tuple[list[Heard], bool]:
+        """A page of a conversation, the oldest message first, and whether there is more."""
+
+    @abstractmethod
+    def delete(self, of: Place | str, messages: Sequence[Heard]) -> None:
+        """Delete messages of a conversation, for this user only."""
+
+    @abstractmethod
+    def clear(self, of: Place | str, *, until: int) -> None:
+        """Delete everything up to a time, for this user only."""
+
+    @abstractmethod
+    def recall(self, message: Heard | Sent) -> Sent:
+        """Take back a message that this client has sent."""
+
+    @abstractmethod
+    def conversations(self) -> list[Listed]:
+        """The list of conversations, as the server keeps it, the newest first."""
+
+    @abstractmethod
+    def remove_conversation(self, of: Place | str) -> None:
+        """Take a conversation off the list."""
+
+    @abstractmethod
+    def join(self, room: str, *, count: int) -> None:
+        """Enter a chatroom, and hear so many messages of before; -1: none."""
+
+    @abstractmethod
+    def quit(self, room: str) -> None:
+        """Leave a chatroom."""
+
+    @abstractmethod
+    def room_info(self, room: str, *, count: int) -> RoomInfo:
+        """Who is in a chatroom; of the members the first who came."""
+
+    @abstractmethod
+    def set_entry(
+        self, room: str, key: str, value: str, *, force: bool = False, auto_delete: bool = False
+    ) -> None:
+        """Set a value of a chatroom's store."""
+
+    @abstractmethod
+    def remove_entry(self, room: str, key: str, *, force: bool = False) -> None:
+        """Remove a value of a chatroom's store."""
+
+    @abstractmethod
+    def entries(self, room: str) -> dict[str, str]:
+        """All values of a chatroom's store, as this client knows them."""
+
+    @abstractmethod
+    def mute(self, place: Place | str, *, is_muted: bool, is_top: bool) -> None:
+        """Set how a conversation is shown."""
 
     @abstractmethod
     def settle(self) -> None:
@@ -84,9 +202,9 @@ class Party(ABC):
     def register(self, kind: str, properties: Sequence[str]) -> None:  # noqa: B027
         """Announce a kind of messages that is the application's own, where that is needed."""
 
-    def send(self, to: str, content: Content, *, kind: str = TEXT) -> Sent:
-        """Send a message and wait until it is acknowledged."""
-        return self.send_all(to, [content], kind=kind)[0]
+    def send(self, to: Place | str, content: Content, **options: Any) -> Sent:
+        """Send a message and wait until it is acknowledged; see :meth:`send_all`."""
+        return self.send_all(to, [content], **options)[0]
 
     def take(self, count: int) -> list[Heard]:
         """The next messages."""
@@ -118,16 +236,21 @@ def hears(
     sent: Sequence[Sent],
     *,
     kind: str = TEXT,
+    place: Place | None = None,
 ) -> None:
-    """Check that exactly these messages come next, in this order, as they were acknowledged."""
+    """Check that exactly these messages come next, in this order, as they were acknowledged.
+
+    ``place``: where they were sent; None for the private conversation of the two.
+    """
     heard = receiver.take(len(contents))
     assert [message.content for message in heard] == list(contents)
     assert [(message.uid, message.time) for message in heard] == [
         (message.uid, message.time) for message in sent
     ]
-    assert {(message.sender, message.conversation, message.kind) for message in heard} == {
-        (sender.user, sender.user, kind)
-    }
+    where = place or Place(PRIVATE, sender.user)
+    assert {
+        (message.sender, message.type, message.conversation, message.kind) for message in heard
+    } == {(sender.user, *where, kind)}
     assert all(this.time < that.time for this, that in pairwise(heard))
 
 

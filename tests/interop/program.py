@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -11,22 +13,53 @@ import anyio.lowlevel
 import improto_asyncio
 import improto_trio
 from improto import contents, payloads
-from improto.messages import Conversation
-from improto.operations import Topic
+from improto.codes import ConversationType
+from improto.contents import DownFlag, UpFlag
+from improto.errors import RequestRefused
+from improto.frames import TimeMs
+from improto.messages import (
+    ChatMessage,
+    Conversation,
+    MessageDirection,
+    compose,
+    conversation_type,
+    received,
+)
+from improto.messages import (
+    request as improto_request,
+)
+from improto.operations import Topic, clean_topic, history_topic
 from improto.session import ClientSession
-from tests.interop.party import PATIENCE, SETTLING, TEXT, Heard, Party, Sent
+from tests.interop.party import (
+    CHATROOM,
+    PATIENCE,
+    SETTLING,
+    TEXT,
+    Heard,
+    Listed,
+    Party,
+    Place,
+    Refused,
+    RoomInfo,
+    Sent,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from concurrent.futures import Future
 
     from anyio.abc import TaskStatus
     from anyio.from_thread import BlockingPortal
 
     from improto._async_client import Client
-    from improto.messages import ChatMessage
+    from improto.events import PublishAcknowledged
     from tests.interop.party import Content
     from tests.interop.server import ImServer
+
+T = TypeVar("T")
+M = TypeVar("M", bound=payloads.Message)
+
+_MENTIONING: Final = UpFlag.STORED | UpFlag.COUNTED | UpFlag.MENTION
 
 CONNECT = {"asyncio": improto_asyncio.connect, "trio": improto_trio.connect}
 """By the name of the loop."""
@@ -42,6 +75,7 @@ class Program(Party):
         self._server = server
         self._session = ClientSession()
         self._messages: list[Heard] = []
+        self._sent: dict[str, Conversation] = {}
         self._client: Client
         self._life: Future[None] | None = None
         self._news: anyio.Event
@@ -64,8 +98,118 @@ class Program(Party):
         if self._life is not None:
             self.disconnect()
 
-    def send_all(self, to: str, contents: Sequence[Content], *, kind: str = TEXT) -> list[Sent]:
-        return self._portal.call(self._send_all, to, contents, kind)
+    def send_all(
+        self,
+        to: Place | str,
+        contents: Sequence[Content],
+        *,
+        kind: str = TEXT,
+        only: Sequence[str] = (),
+        is_mentioning: bool = False,
+    ) -> list[Sent]:
+        flags = _MENTIONING if is_mentioning else None
+        return self._call(self._send_all, _conversation(to), contents, kind, tuple(only), flags)
+
+    def history(
+        self, of: Place | str, *, time: int = 0, count: int, is_forward: bool = False
+    ) -> tuple[list[Heard], bool]:
+        place = Place.of(of)
+        request = payloads.HistoryMsgInput(
+            targetId=place.id, time=time, count=count, order=int(is_forward)
+        )
+        topic = history_topic(ConversationType(place.type))
+        target = place.id if place.type == CHATROOM else self.user
+        page = self._ask(topic, target, request, payloads.HistoryMsgOuput)
+        found = [_heard(_chat_message(item, self.user, place)) for item in page.list]
+        return found[::-1], bool(page.hasMsg)
+
+    def delete(self, of: Place | str, messages: Sequence[Heard]) -> None:
+        place = Place.of(of)
+        request = payloads.DeleteMsgInput(type=place.type, conversationId=place.id)
+        for message in messages:
+            request.msgs.add(
+                msgId=message.uid, msgDataTime=message.time, direct=1 if message.is_mine else 2
+            )
+        self._ask(Topic.DEL_MSG, self.user, request)
+
+    def clear(self, of: Place | str, *, until: int) -> None:
+        place = Place.of(of)
+        topic = clean_topic(ConversationType(place.type))
+        self._ask(topic, self.user, payloads.CleanHisMsgInput(targetId=place.id, dataTime=until))
+
+    def recall(self, message: Heard | Sent) -> Sent:
+        place = self._sent[message.uid]
+        command = contents.RecallCommand(
+            message_uid=message.uid,
+            conversation_type=place.type,
+            target_id=place.target_id,
+            sent_time=message.time,
+        )
+        outgoing = compose(Conversation.private(self.user), command, flags=0)
+        answer = self._call(self._client.publish, replace(outgoing, topic=Topic.RECALL_MSG))
+        return _sent(answer)
+
+    def conversations(self) -> list[Listed]:
+        request = payloads.RelationQryInput(type=1, count=100, startTime=0, order=0)
+        page = self._ask(Topic.QRY_RELATION_R, self.user, request, payloads.RelationsOutput)
+        return [
+            Listed(
+                place=Place(entry.type, entry.userId),
+                uid=entry.msg.msgId,
+                content=json.loads(entry.msg.content),
+            )
+            for entry in page.info
+        ]
+
+    def remove_conversation(self, of: Place | str) -> None:
+        place = Place.of(of)
+        self._ask(Topic.DEL_RELATION, place.id, payloads.RelationQryInput(type=place.type))
+
+    def join(self, room: str, *, count: int) -> None:
+        self._ask(Topic.JOIN_CHRM, room, payloads.ChrmInput(nothing=1), payloads.ChrmOutput)
+        self._call(partial(self._client.follow_room, room, count=count))
+
+    def quit(self, room: str) -> None:
+        self._ask(Topic.EXIT_CHRM, room, payloads.ChrmInput(nothing=1), payloads.ChrmOutput)
+        self._call(self._forget_room, room)
+
+    def room_info(self, room: str, *, count: int) -> RoomInfo:
+        request = payloads.QueryChatroomInfoInput(count=count, order=1)
+        reply = self._ask(Topic.QUERY_CHRM_I, room, request, payloads.QueryChatroomInfoOutput)
+        return RoomInfo(
+            total=reply.userTotalNums, members=[member.id for member in reply.userInfos]
+        )
+
+    def set_entry(
+        self, room: str, key: str, value: str, *, force: bool = False, auto_delete: bool = False
+    ) -> None:
+        entry = payloads.ChrmKVEntity(
+            key=key, value=value, status=auto_delete * 1 | force * 2, uid=self.user
+        )
+        self._ask(Topic.SET_KV, room, payloads.SetChrmKV(entry=entry), payloads.ChrmOutput)
+
+    def remove_entry(self, room: str, key: str, *, force: bool = False) -> None:
+        entry = payloads.ChrmKVEntity(key=key, value="", status=4 | force * 2, uid=self.user)
+        self._ask(Topic.DEL_KV, room, payloads.SetChrmKV(entry=entry), payloads.ChrmOutput)
+
+    def entries(self, room: str) -> dict[str, str]:
+        request = payloads.QueryChrmKV(timestamp=0)
+        reply = self._ask(Topic.PULL_KV, room, request, payloads.ChrmKVOutput)
+        return {entry.key: entry.value for entry in reply.entries}
+
+    def mute(self, place: Place | str, *, is_muted: bool, is_top: bool) -> None:
+        where = Place.of(place)
+        request = payloads.SessionStateModifyReq(version=0)
+        state = request.state.add(type=where.type, channelId=where.id, time=0)
+        state.stateItem.add(sessionStateType=1, value=str(int(is_muted)))
+        state.stateItem.add(sessionStateType=2, value=str(int(is_top)))
+        self._ask(Topic.SET_SE_ATT, self.user, request, payloads.SessionStateModifyResp)
+
+    def ask(
+        self, topic: Topic, target: str, request: payloads.Message, reply: type[M] | None
+    ) -> Any:
+        """Ask the server anything else."""
+        return self._ask(topic, target, request, reply)
 
     def settle(self) -> None:
         for _ in range(SETTLING):
@@ -98,14 +242,25 @@ class Program(Party):
             f"{self.user} has heard {len(self._messages)} of {count} messages"
         )
 
-    async def _send_all(self, to: str, contents: Sequence[Content], kind: str) -> list[Sent]:
-        sent: list[Sent | None] = [None] * len(contents)
+    async def _send_all(
+        self,
+        to: Conversation,
+        contents: Sequence[Content],
+        kind: str,
+        only: tuple[str, ...],
+        flags: int | None,
+    ) -> list[Sent]:
+        sent: list[Sent | Exception | None] = [None] * len(contents)
 
         async def send(index: int) -> None:
             content = _content(kind, contents[index])
-            answer = await self._client.send(Conversation.private(to), content)
-            assert answer.uid is not None
-            sent[index] = Sent(uid=answer.uid, time=answer.timestamp)
+            try:
+                answer = await self._client.send(to, content, receivers=only, flags=flags)
+            except RequestRefused as refusal:
+                sent[index] = refusal
+            else:
+                sent[index] = message = _sent(answer)
+                self._sent[message.uid] = to
 
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
@@ -113,7 +268,33 @@ class Program(Party):
                     tasks.start_soon(send, index)
                     # Without it trio would start them in any order.
                     await anyio.lowlevel.checkpoint()
-        return [message for message in sent if message is not None]
+        for message in sent:
+            if isinstance(message, Exception):
+                raise message
+        return [message for message in sent if isinstance(message, Sent)]
+
+    def _call(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        try:
+            return self._portal.call(function, *arguments)
+        except RequestRefused as refusal:
+            raise Refused(refusal.code) from None
+
+    def _ask(
+        self,
+        topic: Topic,
+        target: str,
+        request: payloads.Message,
+        reply: type[Any] | None = None,
+    ) -> Any:
+        async def ask() -> Any:
+            with anyio.fail_after(PATIENCE):
+                data = await self._client.query(improto_request(topic, target, request))
+                return None if reply is None else payloads.decode(reply, data)
+
+        return self._call(ask)
+
+    async def _forget_room(self, room: str) -> None:
+        self._client.forget_room(room)
 
     async def _ask_history(self) -> None:
         request = payloads.HistoryMsgInput(targetId=self.user, time=0, count=1, order=0)
@@ -126,14 +307,32 @@ def _content(kind: str, content: Content) -> contents.Content:
     return contents.decode(kind, data)
 
 
+def _conversation(to: Place | str) -> Conversation:
+    place = Place.of(to)
+    return Conversation(type=conversation_type(place.type), target_id=place.id)
+
+
+def _sent(answer: PublishAcknowledged) -> Sent:
+    assert answer.uid is not None
+    return Sent(uid=answer.uid, time=answer.timestamp)
+
+
+def _chat_message(item: payloads.DownStreamMessage, reader: str, place: Place) -> ChatMessage:
+    message = received(item, user_id=reader, connected_at=TimeMs(0))
+    return replace(message, conversation=_conversation(place))
+
+
 def _heard(message: ChatMessage) -> Heard:
     content: Any = json.loads(message.content)
     return Heard(
         sender=message.sender_id,
+        type=message.conversation.type,
         conversation=message.conversation.target_id,
         kind=message.object_name,
         content=content,
         uid=message.uid or "",
         time=message.time,
         is_offline=message.is_offline,
+        is_mine=message.direction is MessageDirection.SENT,
+        is_mentioned=bool(message.status & DownFlag.MENTIONED),
     )

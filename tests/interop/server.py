@@ -1,7 +1,12 @@
-"""`improto serve` as a process of its own, as anybody would run it, and ready to be killed."""
+"""The server as a process of its own, as anybody would run it, and ready to be killed.
+
+It is :mod:`tests.interop.app_server`, because somebody has to play the application's own server
+and say who is in which group.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -9,7 +14,7 @@ import sys
 import time
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from improto_server.services.accounts import Accounts
 from tests.interop.party import PATIENCE
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
 
 _SOURCE: Final = HERE.parents[1] / "src"
 _SECRETS: Final = {app: f"secret-of-{app}-".ljust(40, "x") for app in ("interop", "other")}
+_ANSWER: Final = "answer:"
 _LISTENING: Final = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
 
 
@@ -38,6 +44,7 @@ class ImServer:
         self._accounts = Accounts(_SECRETS)
         self._process: subprocess.Popen[str] | None = None
         self._reader: Thread
+        self._answers: SimpleQueue[str] = SimpleQueue()
 
     @property
     def navigation(self) -> str:
@@ -59,19 +66,22 @@ class ImServer:
             name: value for name, value in os.environ.items() if not name.startswith("IMPROTO_")
         }
         environment |= {
-            "PYTHONPATH": str(_SOURCE),
+            "PYTHONPATH": os.pathsep.join(map(str, (_SOURCE, _SOURCE.parent))),
             "PYTHONUNBUFFERED": "1",
             "IMPROTO_APPS": " ".join(map(":".join, _SECRETS.items())),
             "IMPROTO_GATEWAY_HOST": self.host,
             "IMPROTO_GATEWAY_PORT": str(self.port),
             "IMPROTO_STORE_URL": f"sqlite:///{self._folder / 'messages.db'}",
             "IMPROTO_MESSAGES_RATE": "0",
+            "IMPROTO_WEB_ENABLED": "true",
+            "IMPROTO_WEB_PORT": "0",
             **self.settings,
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "improto_server", "serve"],
+            [sys.executable, "-m", "tests.interop.app_server"],
             cwd=self._folder,
             env=environment,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -88,12 +98,29 @@ class ImServer:
             raise AssertionError(f"the server does not start:\n{self.report()}")
         self.port = port
 
+    def order(self, service: str, function: str, *arguments: Any, **options: Any) -> str:
+        """Have a service function called, as the application's own server would; its result."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        line = json.dumps([service, function, [self.app_key, *arguments], options])
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        try:
+            answer = json.loads(self._answers.get(timeout=PATIENCE))
+        except Empty:
+            raise AssertionError(f"no answer to {line}\n{self.report()}") from None
+        assert "result" in answer, f"{line}: {answer}"
+        result: str = answer["result"]
+        return result
+
     def kill(self) -> None:
         """End it as a power cut would; harmless if it has ended."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._reader.join()
+            assert self._process.stdin is not None
+            self._process.stdin.close()
 
     def stop(self) -> None:
         """Ask it to end, and check that it does so in good order and has had no troubles."""
@@ -118,4 +145,6 @@ class ImServer:
                 self.output.append(line.rstrip())
                 if match := _LISTENING.search(line):
                     ports.put(int(match[1]))
+                elif line.startswith(_ANSWER):
+                    self._answers.put(line.removeprefix(_ANSWER))
         ports.put(None)

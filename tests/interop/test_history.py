@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from tests.interop.server import ImServer
 
 pytestmark = pytest.mark.interop
-
-NOT_SUPPORTED: Final = 39002
-"""What the server says to a query that it does not know."""
 
 
 def test_history_can_be_read_in_both_directions(door: Door, server: ImServer) -> None:
@@ -57,10 +54,3 @@ def read_forward(reader: Page, user: str, *, since: int) -> list[Heard]:
         assert time < newer[0].time
         messages += newer
     return messages
-
-
-def test_a_list_that_the_server_does_not_keep_is_refused(door: Door, server: ImServer) -> None:
-    # Without an answer that it can read this SDK never calls back (interop 11).
-    anna, bert = online(door.page(server)), door.page(server)
-    anna.send(bert.user, {"content": "there is a conversation now"})
-    assert anna.conversations() == {"error": NOT_SUPPORTED}

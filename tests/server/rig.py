@@ -28,24 +28,28 @@ from improto.login import Login
 from improto.operations import Topic
 from improto.server import ServerConnection
 from improto.service import Peer
-from improto_server.clock import MessageClock
-from improto_server.gateway import Gateway, LoginRules
-from improto_server.hub import Hub
+from improto_server.gateway import LoginRules
 from improto_server.navigation import Navigation
-from improto_server.router import Router
 from improto_server.services.accounts import TokenCheck, TokenOutcome
-from improto_server.services.messages import MessageRules, Messages
+from improto_server.services.room import ChatroomRules
+from improto_server.steps import start
 from improto_server.store import Store, StoreError
+from improto_server.system import MessageRules, System
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from improto.frames import Frame
+    from improto_server.files.storage import Storage
 
+T = TypeVar("T")
 M = TypeVar("M", bound=payloads.Message)
 
 APP = "app"
+REGULARS = ("alice", "bob", "carol")
+"""Users whom every rig knows already, so that their first messages wait for nothing."""
+
 START = 1_700_000_000_000
 """The wall clock at the beginning, in milliseconds."""
 
@@ -78,6 +82,13 @@ class FakeAccounts:
         return TokenCheck(outcome=TokenOutcome.VALID, user_id=token)
 
 
+class AtOnce:
+    """A reserve of times that never runs out."""
+
+    def call(self, time: int, then: Callable[[], None]) -> None:
+        then()
+
+
 class HeldStore:
     """A store whose answers wait for the test."""
 
@@ -100,8 +111,14 @@ class HeldStore:
     def latest_time(self) -> int:
         return self.store.latest_time
 
+    def ask(self, query: Callable[[Any], Any]) -> Any:
+        return self.store.ask(query)
+
     def append(self, message: Any, done: Callable[[Any], None]) -> None:
         self.store.append(message, self._counted(done))
+
+    def write(self, change: Callable[[Any], Any], done: Callable[[Any], None]) -> None:
+        self.store.write(change, self._counted(done))
 
     def read(self, query: Callable[[Any], Any], done: Callable[[Any], None]) -> None:
         self.reads += 1
@@ -147,6 +164,11 @@ class Rig:
         allowed_origins: tuple[str, ...] = (),
         blocked: tuple[str, ...] = (),
         most_connections: int = 1000,
+        has_reserve: bool = False,
+        receipt_topics: bool = False,
+        recall_minutes: int = 0,
+        chatrooms: ChatroomRules | None = None,
+        storage: Storage | None = None,
     ) -> None:
         self.now = 100.0
         """Seconds of the monotonic clock."""
@@ -154,38 +176,56 @@ class Rig:
         """Milliseconds of the machine's clock."""
         self.limits = limits or Limits()
         self.store = HeldStore(path)
-        self.clock = MessageClock(lambda: self.wall, floor=self.store.latest_time)
-        self.hub = Hub(lambda key: self.messages.open_inbox(key))
-        self.messages = Messages(
-            store=self.store,
-            clock=self.clock,
-            hub=self.hub,
-            limits=self.limits,
-            rules=MessageRules(is_multi_device=multi_device, offline_days=offline_days),
-            monotonic=lambda: self.now,
-        )
         self.accounts = FakeAccounts(APP, "other")
         self.navigation = Navigation(
             self.accounts,
             own_address="127.0.0.1:8080",
             public_address="",
+            has_receipt_topics=receipt_topics,
             now=lambda: self.wall / 1000,
         )
-        self.gateway = Gateway(
+        self.system = System(
+            store=self.store,
             accounts=self.accounts,
-            clock=self.clock,
-            hub=self.hub,
             navigation=self.navigation,
-            router=Router(messages=self.messages, store=self.store, clock=self.clock),
-            rules=LoginRules(
+            limits=self.limits,
+            login_rules=LoginRules(
                 is_multi_device=multi_device,
                 allowed_origins=frozenset(allowed_origins),
                 blocked_users=frozenset((APP, name) for name in blocked),
                 most_connections=most_connections,
                 messages_per_second=rate,
             ),
+            message_rules=MessageRules(
+                is_multi_device=multi_device,
+                offline_days=offline_days,
+                recall_minutes=recall_minutes,
+                has_receipt_topics=receipt_topics,
+            ),
+            wall_clock=lambda: self.wall,
             monotonic=lambda: self.now,
+            chatroom_rules=chatrooms or ChatroomRules(),
+            storage=storage,
         )
+        self.clock = self.system.clock
+        self.hub = self.system.hub
+        self.messages = self.system.messages
+        if not has_reserve:
+            self.messages.reserve = AtOnce()  # type: ignore[assignment]
+        self.gateway = self.system.gateway
+        for name in REGULARS:
+            start(self.system.standings.load((APP, name)), lambda _: None)
+        self.settle()
+
+    def do(self, steps: Coroutine[Any, Any, T]) -> T:
+        """Run a service function to its end; raises what it raises."""
+        results: list[T | Exception] = []
+        start(steps, results.append)
+        self.settle()
+        (result,) = results
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     def advance(self, seconds: float) -> None:
         """Both clocks go on."""
@@ -210,7 +250,7 @@ class Rig:
     def hear(self, tell: Callable[[], None]) -> None:
         """A batch of answers has come."""
         tell()
-        self.messages.deliver()
+        self.system.settle()
 
     def client(self, name: str, sdk: str = "4.6.4", **options: Any) -> Client:
         """A client with the token ``name`` that has asked to come in."""
@@ -332,12 +372,18 @@ class Client:
         return chosen
 
     def query(
-        self, topic: str, request: payloads.Message | bytes = b"", *, qos: Qos = Qos.AT_MOST_ONCE
+        self,
+        topic: str,
+        request: payloads.Message | bytes = b"",
+        *,
+        qos: Qos = Qos.AT_MOST_ONCE,
+        target: str | None = None,
     ) -> MessageId:
-        """Ask; returns the id."""
+        """Ask; returns the id. ``target``: the client itself, unless told otherwise."""
         data = request if isinstance(request, bytes) else payloads.encode(request)
         message_id = self._id()
-        target = self.peer.user_id or ""
+        if target is None:
+            target = self.peer.user_id or ""
         self.send(Query(topic=topic, target_id=target, message_id=message_id, data=data, qos=qos))
         return message_id
 
@@ -384,6 +430,11 @@ class Client:
             found += page.list
             if page.finished:
                 return found
+
+    @property
+    def last_id(self) -> int:
+        """The id of its latest request."""
+        return self._next_id
 
     def _id(self) -> MessageId:
         self._next_id += 1

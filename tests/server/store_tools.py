@@ -90,7 +90,7 @@ def query_plans(connection: Connection) -> Iterator[list[str]]:
     def explain(_: Any, cursor: Any, statement: str, parameters: Any, *others: Any) -> None:
         raw = connection.connection.dbapi_connection
         assert isinstance(raw, sqlite3.Connection)
-        if statement.lstrip().startswith(("SELECT", "DELETE")):
+        if statement.lstrip().startswith(("SELECT", "DELETE", "WITH")):
             one = parameters[0] if isinstance(parameters, list) else parameters
             plans.extend(row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", one))
 

@@ -324,7 +324,7 @@ def test_the_manual_has_every_setting() -> None:
 
 def order(key: str) -> tuple[bool, int, int]:
     """General settings first, then the tables as the manual has them."""
-    tables = ["gateway", "messages", "store", "limits"]
+    tables = ["gateway", "messages", "chatrooms", "store", "web", "uploads", "limits"]
     table, dot, _ = key.partition(".")
     return bool(dot), tables.index(table) if dot else 0, list(SETTINGS).index(key)
 

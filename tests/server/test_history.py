@@ -1,20 +1,43 @@
+"""What was said, page by page (operations 5)."""
+
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from improto import payloads
-from improto.codes import ErrorCode
+from improto.codes import ConversationType, ErrorCode
 from improto.operations import Topic
-from tests.server.rig import START, Rig
+from improto_server.store import Place, queries
+from tests.server.conversation_tools import (
+    AFTER,
+    BEFORE,
+    DISCUSSION,
+    GROUP,
+    history,
+    lines,
+    make_group,
+    recall,
+    say,
+    status,
+)
+from tests.server.rig import APP, START, Rig
+from tests.server.store_tools import query_plans
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.server.rig import Client
+    from sqlalchemy import Connection
 
-BEFORE, AFTER = 0, 1
+TOPICS = [
+    Topic.QRY_P_MSG,
+    Topic.QRY_D_MSG,
+    Topic.QRY_G_MSG,
+    Topic.QRY_C_MSG,
+    Topic.QRY_S_MSG,
+    Topic.QRY_CH_MSG,
+]
 
 
 def talk(rig: Rig, lines: int) -> None:
@@ -27,21 +50,10 @@ def talk(rig: Rig, lines: int) -> None:
         rig.advance(1)
 
 
-def history(
-    client: Client, *, target: str = "bob", time: int = 0, count: int = 20, order: int = BEFORE
-) -> payloads.HistoryMsgOuput:
-    request = payloads.HistoryMsgInput(targetId=target, time=time, count=count, order=order)
-    return client.ask(Topic.QRY_P_MSG, request, payloads.HistoryMsgOuput)
-
-
-def lines(page: payloads.HistoryMsgOuput) -> list[int]:
-    return [int(each.content) for each in page.list]
-
-
 def test_the_newest_come_first(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     talk(rig, 5)
-    page = history(rig.online("alice"))
+    page = history(rig.online("alice"), "bob")
     assert lines(page) == [4, 3, 2, 1, 0]
     assert page.hasMsg == 0
     assert page.syncTime == START
@@ -50,10 +62,10 @@ def test_the_newest_come_first(tmp_path: Path) -> None:
 def test_each_reader_sees_his_own_messages_as_sent(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     talk(rig, 2)
-    answer, question = history(rig.online("alice")).list
+    answer, question = history(rig.online("alice"), "bob").list
     assert (question.direction, question.fromUserId) == (1, "bob")
     assert (answer.direction, answer.fromUserId) == (2, "bob")
-    answer, question = history(rig.online("bob"), target="alice").list
+    answer, question = history(rig.online("bob"), "alice").list
     assert (question.direction, question.fromUserId) == (2, "alice")
     assert (answer.direction, answer.fromUserId) == (1, "alice")
 
@@ -62,12 +74,12 @@ def test_pages_backward(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     talk(rig, 5)
     alice = rig.online("alice")
-    first = history(alice, count=2)
+    first = history(alice, "bob", count=2)
     assert (lines(first), first.hasMsg) == ([4, 3], 1)
     assert first.syncTime == first.list[-1].dataTime
-    second = history(alice, count=2, time=first.syncTime)
+    second = history(alice, "bob", count=2, time=first.syncTime)
     assert (lines(second), second.hasMsg) == ([2, 1], 1)
-    third = history(alice, count=2, time=second.syncTime)
+    third = history(alice, "bob", count=2, time=second.syncTime)
     assert (lines(third), third.hasMsg) == ([0], 0)
 
 
@@ -75,12 +87,12 @@ def test_pages_forward_are_newest_first_too(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     talk(rig, 5)
     alice = rig.online("alice")
-    first = history(alice, count=2, order=AFTER)
+    first = history(alice, "bob", count=2, order=AFTER)
     assert (lines(first), first.hasMsg) == ([1, 0], 1)
     assert first.syncTime == first.list[0].dataTime
-    second = history(alice, count=2, order=AFTER, time=first.syncTime)
+    second = history(alice, "bob", count=2, order=AFTER, time=first.syncTime)
     assert (lines(second), second.hasMsg) == ([3, 2], 1)
-    third = history(alice, count=2, order=AFTER, time=second.syncTime)
+    third = history(alice, "bob", count=2, order=AFTER, time=second.syncTime)
     assert (lines(third), third.hasMsg) == ([4], 0)
 
 
@@ -88,14 +100,14 @@ def test_pages_forward_are_newest_first_too(tmp_path: Path) -> None:
 def test_times_are_exclusive(tmp_path: Path, order: int) -> None:
     rig = Rig(tmp_path)
     talk(rig, 3)
-    page = history(rig.online("alice"), time=START + 1000, order=order)
+    page = history(rig.online("alice"), "bob", time=START + 1000, order=order)
     assert lines(page) == [0 if order == BEFORE else 2]
 
 
 @pytest.mark.parametrize("time", [0, START - 1])
 def test_an_empty_page_keeps_the_time(tmp_path: Path, time: int) -> None:
     rig = Rig(tmp_path)
-    page = history(rig.online("alice"), time=time)
+    page = history(rig.online("alice"), "bob", time=time)
     assert page == payloads.HistoryMsgOuput(syncTime=time, hasMsg=0)
 
 
@@ -106,7 +118,7 @@ def test_a_page_has_at_most_100_messages(tmp_path: Path, asked: int, got: int) -
     for number in range(110):
         alice.publish("bob", str(number))
     rig.settle()
-    page = history(rig.online("alice"), count=asked)
+    page = history(rig.online("alice"), "bob", count=asked)
     assert len(page.list) == got
     assert page.hasMsg == 1
 
@@ -118,7 +130,7 @@ def test_only_what_is_to_be_stored_is_there(tmp_path: Path) -> None:
     alice.publish("bob", "0", flags=0)
     alice.publish("bob", "2", flags=2)
     rig.settle()
-    assert lines(history(rig.online("alice"))) == [1]
+    assert lines(history(rig.online("alice"), "bob")) == [1]
 
 
 def test_conversations_do_not_mix(tmp_path: Path) -> None:
@@ -126,9 +138,9 @@ def test_conversations_do_not_mix(tmp_path: Path) -> None:
     talk(rig, 2)
     rig.online("alice").publish("carol", "7")
     rig.settle()
-    assert lines(history(rig.online("alice"), target="carol")) == [7]
-    assert lines(history(rig.online("carol"), target="bob")) == []
-    assert lines(history(rig.online("alice", app="other"), target="bob")) == []
+    assert lines(history(rig.online("alice"), "carol")) == [7]
+    assert lines(history(rig.online("carol"), "bob")) == []
+    assert lines(history(rig.online("alice", app="other"), "bob")) == []
 
 
 @pytest.mark.parametrize("sdk", ["2.5.3", "4.6.4"])
@@ -136,7 +148,7 @@ def test_only_the_oldest_sdk_gets_escapes(tmp_path: Path, sdk: str) -> None:
     rig = Rig(tmp_path)
     rig.online("alice").publish("bob", '{"content":"\U0001f600"}')
     rig.settle()
-    (message,) = history(rig.online("alice", sdk)).list
+    (message,) = history(rig.online("alice", sdk), "bob").list
     escaped = b'{"content":"\\ud83d\\ude00"}'
     assert (message.content == escaped) == (sdk == "2.5.3")
 
@@ -151,9 +163,158 @@ def test_only_the_oldest_sdk_gets_escapes(tmp_path: Path, sdk: str) -> None:
         {"targetId": "bob", "count": -1},
     ],
 )
-def test_what_cannot_be_meant_is_refused(tmp_path: Path, fields: dict[str, object]) -> None:
+@pytest.mark.parametrize("topic", TOPICS)
+def test_what_cannot_be_meant_is_refused(
+    tmp_path: Path, fields: dict[str, object], topic: Topic
+) -> None:
+    alice = Rig(tmp_path).online("alice")
+    request = payloads.from_fields(payloads.HistoryMsgInput, fields)
+    assert status(alice, topic, request) in (
+        ErrorCode.BIZ_ERROR_INVALID_PARAMETER,
+        # A room id that cannot be one is a room that is not there.
+        ErrorCode.RC_CHATROOM_NOT_EXIST,
+    )
+
+
+def test_a_request_that_does_not_parse_is_refused(tmp_path: Path) -> None:
+    alice = Rig(tmp_path).online("alice")
+    assert status(alice, Topic.QRY_P_MSG, b"\xff") == ErrorCode.BIZ_ERROR_INVALID_PARAMETER
+
+
+# -- groups and discussions --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("type", "id", "topic", "refusal"),
+    [
+        (GROUP, "team", Topic.QRY_G_MSG, ErrorCode.NOT_IN_GROUP),
+        (DISCUSSION, "~talk", Topic.QRY_D_MSG, ErrorCode.NOT_IN_DISCUSSION),
+        # The newer SDKs know no discussions.
+        (DISCUSSION, "~talk", Topic.QRY_P_MSG, ErrorCode.NOT_IN_DISCUSSION),
+    ],
+)
+def test_members_read_what_was_said_since_they_came(
+    tmp_path: Path, type: ConversationType, id: str, topic: Topic, refusal: ErrorCode
+) -> None:
+    rig = Rig(tmp_path)
+    place = Place(APP, type, id)
+    make_group(rig, "alice", place=place)
+    alice, bob = rig.online("alice"), rig.online("bob")
+    message_topic = Topic.PG_MSG_P if type is GROUP else Topic.PD_MSG_P
+    request = payloads.HistoryMsgInput(targetId=id)
+
+    def read() -> list[int]:
+        return lines(bob.ask(topic, request, payloads.HistoryMsgOuput))
+
+    say(alice, id, "1", topic=message_topic)
+    assert status(bob, topic, request) == refusal
+    rig.do(rig.system.rosters.join(place, ["bob"]))
+    say(alice, id, "2", topic=message_topic)
+    assert read() == [2]
+    rig.do(rig.system.rosters.leave(place, ["bob"]))
+    say(alice, id, "3", topic=message_topic)
+    assert status(bob, topic, request) == refusal
+    rig.do(rig.system.rosters.join(place, ["bob"]))
+    assert read() == []
+    say(alice, id, "4", topic=message_topic)
+    assert read() == [4]
+    assert lines(alice.ask(topic, request, payloads.HistoryMsgOuput)) == [4, 3, 2, 1]
+
+
+def test_a_group_that_is_not_there(tmp_path: Path) -> None:
+    alice = Rig(tmp_path).online("alice")
+    request = payloads.HistoryMsgInput(targetId="team")
+    assert status(alice, Topic.QRY_G_MSG, request) == ErrorCode.NOT_IN_GROUP
+
+
+def test_messages_for_some_members_are_not_in_history(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    make_group(rig, "alice", "bob", "carol")
+    alice = rig.online("alice")
+    say(alice, "team", "1", type=GROUP)
+    say(alice, "team", "2", type=GROUP, userId=["bob"])
+    assert lines(history(alice, "team", type=GROUP)) == [1]
+    assert lines(history(rig.online("bob"), "team", type=GROUP)) == [1]
+
+
+# -- conversations of other types --------------------------------------------------------
+
+
+def post(rig: Rig, sender: str, type: ConversationType, target: str, content: str) -> None:
+    up = payloads.UpStreamMessage(sessionId=3, classname="RC:TxtMsg", content=content.encode())
+    rig.do(rig.system.messages.post(APP, sender, type, target, up))
+
+
+@pytest.mark.parametrize(
+    ("type", "topic"),
+    [
+        (ConversationType.SYSTEM, Topic.QRY_S_MSG),
+        (ConversationType.CUSTOMER_SERVICE, Topic.QRY_C_MSG),
+        (ConversationType.APP_PUBLIC_SERVICE, Topic.QRY_P_MSG),
+        (ConversationType.PUBLIC_SERVICE, Topic.QRY_P_MSG),
+    ],
+)
+def test_each_type_has_its_topic(tmp_path: Path, type: ConversationType, topic: Topic) -> None:
     rig = Rig(tmp_path)
     alice = rig.online("alice")
-    request = payloads.from_fields(payloads.HistoryMsgInput, fields)
-    (answer,) = alice.answers(alice.query(Topic.QRY_P_MSG, request))
-    assert answer.status == ErrorCode.BIZ_ERROR_INVALID_PARAMETER
+    request = payloads.HistoryMsgInput(targetId="news")
+    assert not alice.ask(topic, request, payloads.HistoryMsgOuput).list
+    post(rig, "news", type, "alice", "1")
+    (message,) = alice.ask(topic, request, payloads.HistoryMsgOuput).list
+    assert (message.type, message.fromUserId, message.content) == (type, "news", b"1")
+
+
+@pytest.mark.parametrize("topic", [Topic.QRY_CH_MSG, Topic.QRY_C_MSG])
+def test_both_topics_of_chatrooms(tmp_path: Path, topic: Topic) -> None:
+    rig = Rig(tmp_path)
+    alice, bob = rig.online("alice"), rig.online("bob")
+    assert status(alice, Topic.JOIN_CHRM, payloads.ChrmInput(nothing=1), target="lobby") == 0
+    say(alice, "lobby", "1", type=ConversationType.CHATROOM)
+    request = payloads.HistoryMsgInput(targetId="lobby")
+    (message,) = alice.ask(topic, request, payloads.HistoryMsgOuput).list
+    assert (message.type, message.groupId, message.direction) == (4, "lobby", 1)
+    assert status(bob, topic, request) == ErrorCode.NOT_IN_CHATROOM
+
+
+# -- what is not read --------------------------------------------------------------------
+
+
+def test_pages_go_on_behind_what_is_left_out(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    alice, bob = rig.online("alice"), rig.online("bob")
+    said = [say(alice, "bob", str(number)) for number in range(6)]
+    hidden = payloads.DeleteMsgInput(type=1, conversationId="alice")
+    hidden.msgs.add(msgId=said[4].uid)
+    assert status(bob, Topic.DEL_MSG, hidden) == 0
+    recall(alice, said[2], "bob", type=1)
+    first = history(bob, "alice", count=2, order=AFTER)
+    assert (lines(first), first.hasMsg) == ([1, 0], 1)
+    second = history(bob, "alice", count=2, order=AFTER, time=first.syncTime)
+    assert (lines(second), second.hasMsg) == ([5, 3], 1)
+    third = history(bob, "alice", count=2, time=second.syncTime)
+    assert (lines(third), third.hasMsg) == ([3, 1], 1)
+    fourth = history(bob, "alice", count=2, time=third.syncTime)
+    assert (lines(fourth), fourth.hasMsg) == ([0], 0)
+
+
+@pytest.mark.parametrize("edge", [{}, {"before": 2}, {"after": 2}])
+def test_a_page_costs_no_more_when_there_are_more_messages(
+    tmp_path: Path, edge: dict[str, int]
+) -> None:
+    rig = Rig(tmp_path)
+    say(rig.online("alice"), "bob", "1")
+
+    def plans(connection: Connection) -> list[str]:
+        with query_plans(connection) as found:
+            queries.history(
+                connection, app=APP, type=1, reader="bob", target="alice", count=20, **edge
+            )
+        return found
+
+    found = rig.do(_read(rig, plans))
+    assert found
+    assert not [step for step in found if "SCAN" in step or "TEMP B-TREE" in step]
+
+
+async def _read(rig: Rig, query: Any) -> Any:
+    return await rig.system.data.read(query)

@@ -188,7 +188,7 @@ def test_a_pull_that_was_overtaken_by_the_end_is_dropped(tmp_path: Path) -> None
     bob.frames()
     bob.peer.shut_down()
     reads = rig.store.reads
-    rig.messages.pull(device, PullReceived(message_id=MessageId(1), sync_time=TimeMs(0)))
+    rig.system.inboxes.pull(device, PullReceived(message_id=MessageId(1), sync_time=TimeMs(0)))
     assert rig.store.reads == reads
 
 

@@ -5,34 +5,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from improto import payloads
-from improto.codes import ConversationType, ErrorCode
+from improto.codes import ErrorCode
 from improto.frames import MessageId, PubAck, Publish, Qos, Query, QueryAck
-from improto.operations import OPERATIONS, Signal, Topic
+from improto.operations import OPERATIONS, Direction, Signal, Topic
+from improto_server.router import Router
 from improto_server.store import StoreError
 from tests.server.rig import START, Rig, sent_at
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from improto_server.services import Caller
     from tests.server.rig import Client
-
-ANSWERED = {Topic.PULL_MSG, Topic.QRY_P_MSG, Topic.PULL_SE_ATTS, Topic.PULL_US, Topic.REPORTSDK}
-
-REFUSED_QUERIES = sorted(
-    {row.topic for row in OPERATIONS.values() if row.signal is Signal.QUERY}
-    - ANSWERED
-    - {Topic.CHRM_PULL}
-)
-
-REFUSED_PUBLISHES = sorted(
-    {
-        row.topic
-        for row in OPERATIONS.values()
-        if row.signal is Signal.PUBLISH and row.conversation is not ConversationType.PRIVATE
-    }
-    - {Topic.SYSTEM_MESSAGE}
-)
-
 
 ID = MessageId(1)
 
@@ -43,14 +27,14 @@ def the_answer(client: Client, message_id: int) -> QueryAck:
     return answer
 
 
-@pytest.mark.parametrize("topic", [*REFUSED_QUERIES, "noSuchTopic", "", "s_msg"])
+@pytest.mark.parametrize("topic", ["noSuchTopic", "", "s_msg", Topic.PULL_UG_MSG])
 def test_what_nobody_answers_is_refused(tmp_path: Path, topic: str) -> None:
     alice = Rig(tmp_path).online("alice")
     answer = the_answer(alice, alice.query(topic))
     assert (answer.status, answer.data) == (ErrorCode.NOT_SUPPORT, b"")
 
 
-@pytest.mark.parametrize("topic", [*REFUSED_PUBLISHES, "noSuchTopic"])
+@pytest.mark.parametrize("topic", ["noSuchTopic", Topic.UG_MSG, Topic.UP_MSG_EX])
 def test_what_nobody_takes_is_refused(tmp_path: Path, topic: str) -> None:
     rig = Rig(tmp_path)
     alice = rig.online("alice")
@@ -61,17 +45,49 @@ def test_what_nobody_takes_is_refused(tmp_path: Path, topic: str) -> None:
     assert rig.settle() == 0
 
 
+def test_every_topic_is_answered_whatever_it_carries(tmp_path: Path) -> None:
+    """A client waits 30 s for what is not answered (session 7)."""
+    rig = Rig(tmp_path)
+    alice = rig.online("alice")
+    for row in OPERATIONS.values():
+        if row.direction is Direction.SERVER_TO_CLIENT:
+            continue
+        if row.signal is Signal.QUERY:
+            alice.query(row.topic, b"\xff")
+        else:
+            alice.publish_bytes("bob", b"\xff", topic=row.topic)
+        rig.settle()
+        answers = [frame for frame in alice.frames() if isinstance(frame, PubAck | QueryAck)]
+        assert [answer.message_id for answer in answers] == [alice.last_id], row.topic
+        assert answers[0].status != 0 or row.request is None, row.topic
+        assert alice.peer.is_open, row.topic
+
+
+def test_a_topic_has_one_answer() -> None:
+    async def answer(caller: Caller, target: str, request: object) -> None: ...
+
+    with pytest.raises(ValueError, match="two services answer pullUS"):
+        Router(
+            messages=None,  # type: ignore[arg-type]
+            inboxes=None,  # type: ignore[arg-type]
+            pull_room=None,  # type: ignore[arg-type]
+            queries=[{Topic.PULL_US: answer}, {Topic.PULL_US: answer}],
+            publishes=[],
+            clock=None,  # type: ignore[arg-type]
+        )
+
+
 def test_nobody_writes_for_the_system(tmp_path: Path) -> None:
     alice = Rig(tmp_path).online("alice")
     alice.publish("admin", topic=Topic.SYSTEM_MESSAGE)
     assert alice.ack().status == ErrorCode.RC_MSG_UNAUTHORIZED
 
 
-def test_nobody_is_in_a_room(tmp_path: Path) -> None:
+def test_a_room_that_nobody_has_made(tmp_path: Path) -> None:
     alice = Rig(tmp_path).online("alice")
     request = payloads.ChrmPullMsg(syncTime=0, count=10)
     answer = the_answer(alice, alice.query(Topic.CHRM_PULL, request))
-    assert answer.status == ErrorCode.NOT_IN_CHATROOM
+    assert answer.status == ErrorCode.RC_CHATROOM_NOT_EXIST
 
 
 @pytest.mark.parametrize("topic", [Topic.QRY_P_MSG, Topic.PULL_SE_ATTS, Topic.PULL_US])
@@ -92,6 +108,7 @@ def test_a_refusal_of_a_service_is_its_status(tmp_path: Path) -> None:
 def test_an_answer_has_the_id_and_the_qos_of_its_question(tmp_path: Path, qos: Qos) -> None:
     alice = Rig(tmp_path).online("alice")
     message_id = alice.query(Topic.PULL_US, payloads.PullUserSettingInput(version=0), qos=qos)
+    alice.rig.settle()
     (answer,) = alice.frames()
     assert isinstance(answer, QueryAck)
     assert (answer.message_id, answer.qos) == (message_id, qos)
@@ -107,7 +124,7 @@ def test_a_store_that_fails_is_an_internal_error(
     request = payloads.HistoryMsgInput(targetId="bob", time=0, count=10, order=0)
     answer = the_answer(alice, alice.query(Topic.QRY_P_MSG, request))
     assert answer.status == ErrorCode.INTERNALERRROR
-    assert caplog.messages == ["a query could not be answered: the disk is gone"]
+    assert caplog.messages == ["a request could not be answered: the disk is gone"]
 
 
 def test_who_left_is_not_answered(tmp_path: Path) -> None:

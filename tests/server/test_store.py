@@ -128,15 +128,22 @@ def test_a_reader_does_not_wait_for_the_writer(bench: Bench) -> None:
     assert bench.inbox() == [1, 2]
 
 
+def newest_time(connection: Connection) -> int:
+    page = queries.inbox_after(
+        connection, app="app", owner="bob", received_after=0, sent_after=None, limit=1
+    )
+    return page.newest
+
+
 def test_all_statements_of_a_query_see_the_same_moment(bench: Bench) -> None:
     bench.append(message(1))
     has_read, may_go_on = threading.Event(), threading.Event()
 
     def twice(connection: Connection) -> tuple[int, int]:
-        first = queries.newest_time(connection, app="app", owner="bob", with_sent=False)
+        first = newest_time(connection)
         has_read.set()
         assert may_go_on.wait(PATIENCE)
-        return first, queries.newest_time(connection, app="app", owner="bob", with_sent=False)
+        return first, newest_time(connection)
 
     answers: list[Any] = []
     bench.store.read(twice, answers.append)

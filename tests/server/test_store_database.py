@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import OperationalError
+from typer.testing import CliRunner
 
-from improto_server.store import StoreError, schema
-from improto_server.store.database import Database
-from tests.server.store_tools import listening
+from improto_server.commands import application
+from improto_server.store import Store, StoreError, migrations, schema
+from improto_server.store.database import _PROBLEMS, Database
+from tests.server.store_tools import HandLoop, listening, message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +54,19 @@ def test_nothing_is_left_open(tmp_path: Path) -> None:
     path.unlink()
     with opened(path):
         pass
+
+
+def test_a_store_that_was_used_is_one_file(tmp_path: Path) -> None:
+    """Whoever copies it after the server has ended has everything."""
+    loop = HandLoop()
+    store = Store.open(url_of(tmp_path / "store.db"), soon=loop.soon, on_loop=loop.on_loop)
+    answers: list[Any] = []
+    store.append(message(1), answers.append)
+    store.read(lambda connection: connection.scalar(select(schema.users.c.id)), answers.append)
+    store.write(lambda connection: connection.scalar(select(schema.users.c.id)), answers.append)
+    loop.until(answers, 3)
+    store.close()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["store.db", "store.db-lock"]
 
 
 def test_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,6 +109,10 @@ def test_the_reading_connection_cannot_write(tmp_path: Path) -> None:
             "the store sqlite:///:memory: must be a file, as in sqlite:///improto.db",
         ),
         (
+            "sqlite:///a\0b",
+            "the store sqlite:///a\0b must be a file, as in sqlite:///improto.db",
+        ),
+        (
             "sqlite:///file:x?mode=ro&uri=true",
             "the store sqlite:///file:x?mode=ro&uri=true must be a file,"
             " as in sqlite:///improto.db",
@@ -130,6 +149,19 @@ def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
 def test_a_directory_in_place_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     path.mkdir()
+    assert refusal(path) == f"the store {path} is not a file"
+
+
+def test_a_pipe_in_place_of_the_file(tmp_path: Path) -> None:
+    """Opening it would wait for somebody who writes."""
+    path = tmp_path / "store.db"
+    os.mkfifo(path)
+    assert refusal(path) == f"the store {path} is not a file"
+
+
+def test_links_that_lead_in_a_circle(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    path.symlink_to(path)
     assert refusal(path) == f"the store {path} cannot be opened: unable to open database file"
 
 
@@ -158,24 +190,40 @@ def test_a_truncated_file(tmp_path: Path) -> None:
     assert refusal(path) == f"the store {path} is damaged: database disk image is malformed"
 
 
+def test_an_empty_file(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    path.touch()
+    with opened(path) as database:
+        assert database.latest_time == 0
+
+
 def test_a_database_of_another_program(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE recipes (title TEXT)")
+    before = path.read_bytes()
     assert refusal(path) == f"the store {path} is a database of another program"
-    with closing(sqlite3.connect(path)) as connection:
-        tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
-    assert tables == [("recipes",)]
+    assert path.read_bytes() == before
 
 
 def test_a_database_of_a_newer_version(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     with opened(path) as database, database.writing.begin():
-        database.writing.execute(update(schema.version).values(version=schema.VERSION + 1))
+        database.writing.execute(update(schema.revision).values(version_num="9999"))
+    before = path.read_bytes()
     assert refusal(path) == (
-        f"the store {path} was made by another version of this program:"
-        f" its tables have version {schema.VERSION + 1}, needed is {schema.VERSION}"
+        f"the store {path} was made by a newer version of this program:"
+        f" its tables have revision 9999, the newest known is {migrations.HEAD}"
     )
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("loss", ["DELETE FROM alembic_version", "DROP TABLE alembic_version"])
+def test_a_database_without_a_revision(tmp_path: Path, loss: str) -> None:
+    path = tmp_path / "store.db"
+    with opened(path) as database, database.writing.begin():
+        database.writing.exec_driver_sql(loss)
+    assert refusal(path) == (f"the store {path} is damaged: it has lost the revision of its tables")
 
 
 def test_a_full_disk_at_the_first_opening(tmp_path: Path) -> None:
@@ -188,7 +236,9 @@ def test_a_full_disk_at_the_first_opening(tmp_path: Path) -> None:
     with listening("connect", limit):
         assert refusal(path) == f"the store {path} cannot grow: database or disk is full"
     with opened(path) as database, database.reading.begin():
-        versions = database.reading.execute(select(schema.version.c.version)).scalars().all()
+        revisions = database.reading.execute(select(schema.revision)).scalars().all()
+        versions = database.reading.execute(select(schema.version)).scalars().all()
+    assert revisions == [migrations.HEAD]
     assert versions == [schema.VERSION]
 
 
@@ -272,9 +322,7 @@ def test_a_file_that_may_not_be_written_to(public_directory: Path) -> None:
     public_directory.chmod(0o777)
     (public_directory / "store.db-lock").chmod(0o666)
     with without_privileges():
-        assert refusal(path) == (
-            f"the store {path} may not be written to: attempt to write a readonly database"
-        )
+        assert refusal(path) == f"the store {path} may not be read and written to"
 
 
 def test_a_directory_that_may_not_be_written_to(public_directory: Path) -> None:
@@ -282,8 +330,30 @@ def test_a_directory_that_may_not_be_written_to(public_directory: Path) -> None:
     public_directory.chmod(0o555)
     with without_privileges():
         assert refusal(path) == (
-            f"the store {path}-lock cannot be opened: unable to open database file"
+            f"the directory {public_directory} of the store may not be written to"
         )
+
+
+def test_a_directory_that_may_not_be_looked_into(public_directory: Path) -> None:
+    path = public_directory / "inside" / "deeper" / "store.db"
+    path.parent.mkdir(parents=True)
+    (public_directory / "inside").chmod(0o600)
+    with without_privileges(), pytest.raises(StoreError) as caught:
+        Database.open(url_of(path), durable=True)
+    assert str(caught.value) == (
+        f"the directory {path.parent} of the store cannot be made: Permission denied"
+    )
+
+
+def test_a_lock_that_may_not_be_written_to(public_directory: Path) -> None:
+    path = public_directory / "store.db"
+    with opened(path):
+        pass
+    path.chmod(0o666)
+    public_directory.chmod(0o777)
+    with without_privileges(), pytest.raises(StoreError) as caught:
+        Database.open(url_of(path), durable=True)
+    assert str(caught.value) == f"the store {path}-lock may not be read and written to"
 
 
 def test_a_lock_that_is_something_else(tmp_path: Path) -> None:
@@ -294,3 +364,47 @@ def test_a_lock_that_is_something_else(tmp_path: Path) -> None:
         Database.open(url_of(path), durable=True)
     assert str(caught.value) == f"the store {lock} is not a database: file is not a database"
     assert not path.exists()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_serve_says_it_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "store.db"
+    path.write_bytes(b"This is a letter to my grandmother. " * 100)
+    settings = ("--app", f"a:{'s' * 32}", "--port", "0", "--backend", backend)
+    result = CliRunner().invoke(application, ["serve", *settings, "--store", url_of(path)])
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr == f"improto: the store {path} is not a database: file is not a database\n"
+
+
+def test_what_nobody_expects_is_logged_as_well(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with opened(tmp_path / "store.db") as database:
+        error = database.failure(ZeroDivisionError("by zero"))
+    assert str(error) == f"the store {database.path} failed: ZeroDivisionError('by zero')"
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], ZeroDivisionError)
+
+
+def test_every_problem_is_explained() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
+    assert [problem for problem in _PROBLEMS.values() if f"`{problem}`" not in page] == []
+
+
+def test_a_backup_while_it_is_open(tmp_path: Path) -> None:
+    """As docs/operating.md says: it is whole, and has what was committed."""
+    path, backup = tmp_path / "store.db", tmp_path / "backup.db"
+    with opened(path) as database:
+        with database.writing.begin():
+            database.writing.execute(insert(schema.users).values(app="app", name="alice"))
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(backup)) as target:
+            source.backup(target)
+        with database.writing.begin():
+            database.writing.execute(insert(schema.users).values(app="app", name="bob"))
+    with opened(backup) as database, database.reading.begin():
+        assert database.reading.execute(select(schema.users.c.name)).scalars().all() == ["alice"]

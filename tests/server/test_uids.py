@@ -3,11 +3,12 @@ from __future__ import annotations
 import re
 from zlib import crc32
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from improto.frames import TimeMs
-from improto_server.uids import UidMaker
+from improto_server.uids import UidMaker, time_of
 
 NOW = 1599619898624
 
@@ -54,3 +55,26 @@ def test_sorting_by_uid_sorts_by_time(earlier: int, later: int) -> None:
     second = maker.make(time=later, conversation_type=1, target="bob")
     if earlier != later:
         assert (first < second) == (earlier < later)
+
+
+@given(time=times)
+def test_a_uid_tells_its_time(time: int) -> None:
+    uid = UidMaker().make(time=TimeMs(time), conversation_type=1, target="bob")
+    assert time_of(uid) == time
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "BKE339Q04ME7QRCS",
+        "bke3-39q0-4me7-qrcs",
+        "BKE3-39Q0-4ME7-QRCW",
+        "BKE3-39Q0-4ME7-QRCS-0000",
+        "BKE3-39Q0-4ME7-QRCS\n",
+        " BKE3-39Q0-4ME7-QRC",
+    ],
+)
+def test_other_texts_tell_none(text: str) -> None:
+    assert time_of(text) is None

@@ -272,7 +272,7 @@ class HttpServer:
 
 def is_websocket_upgrade(request: HttpRequest) -> bool:
     """Whether :meth:`HttpServer.upgrade` would accept the request (RFC 6455 section 4.2.1)."""
-    return _asks_for_websocket(request) and upgrade_error(request) is None
+    return _asks_for_websocket(request) and _fault(request) is None
 
 
 def upgrade_error(request: HttpRequest) -> HttpResponse | None:
@@ -281,8 +281,11 @@ def upgrade_error(request: HttpRequest) -> HttpResponse | None:
     None if it asks properly, and also if it does not ask: a plain GET of the same path
     opens a long polling session (http 5.1).
     """
-    if not _asks_for_websocket(request):
-        return None
+    return _fault(request) if _asks_for_websocket(request) else None
+
+
+def _fault(request: HttpRequest) -> HttpResponse | None:
+    """The answer if it asks for a WebSocket in a way we do not know."""
     if request.method != "GET":
         return _refusal(HTTPStatus.METHOD_NOT_ALLOWED, ("allow", "GET"))
     if request.header("sec-websocket-version") != WEBSOCKET_VERSION:

@@ -110,37 +110,41 @@ class Accounts:
 
     def check(self, app_key: str, token: str, *, now: float) -> TokenCheck:
         """Look at the token of somebody who wants to connect to app ``app_key``."""
-        if app_key not in self._secrets:
+        secret = self._secrets.get(app_key)
+        if secret is None:
             return TokenCheck(outcome=TokenOutcome.UNKNOWN_APP)
-        claims = _claims(token)
-        if claims is None or not is_user_id(claims.sub):
-            return TokenCheck(outcome=TokenOutcome.MALFORMED)
-        if not self._is_signed(token, claims.app):
-            return TokenCheck(outcome=TokenOutcome.FORGED)
-        if claims.app != app_key:
-            return TokenCheck(outcome=TokenOutcome.FOREIGN_APP)
+        # A good token is read once; what is wrong with another is found out after.
+        claims = _claims(token, secret)
+        if claims is None or claims.app != app_key or not is_user_id(claims.sub):
+            return TokenCheck(outcome=self._fault(token))
         if claims.exp <= now:
             return TokenCheck(outcome=TokenOutcome.EXPIRED)
         return TokenCheck(outcome=TokenOutcome.VALID, user_id=claims.sub)
 
-    def _is_signed(self, token: str, app_key: str) -> bool:
-        secret = self._secrets.get(app_key)
-        if secret is None:
-            return False
-        try:
-            _SIGNER.decode(token, secret, algorithms=[_ALGORITHM])
-        except jwt.PyJWTError:
-            return False
-        return True
+    def _fault(self, token: str) -> TokenOutcome:
+        """What is wrong with a token that is not signed for the app that it came with."""
+        claims = _claims(token)
+        if claims is None or not is_user_id(claims.sub):
+            return TokenOutcome.MALFORMED
+        secret = self._secrets.get(claims.app)
+        if secret is None or _claims(token, secret) is None:
+            return TokenOutcome.FORGED
+        return TokenOutcome.FOREIGN_APP
 
 
-def _claims(token: str) -> _Claims | None:
-    """What a token says, true or not; None if it cannot be read."""
+def _claims(token: str, secret: str | None = None) -> _Claims | None:
+    """What a token says; None if it cannot be read, or is not signed with ``secret``.
+
+    Without a secret: whether it is true or not.
+    """
     if len(token) > TOKEN_CHARACTERS or not token.isascii():
         return None
     try:
-        unverified = _SIGNER.decode_complete(token, options={"verify_signature": False})
-        return _READER.decode(unverified["payload"])
+        if secret is None:
+            read = _SIGNER.decode_complete(token, options={"verify_signature": False})
+        else:
+            read = _SIGNER.decode_complete(token, secret, algorithms=[_ALGORITHM])
+        return _READER.decode(read["payload"])
     # Whoever is not logged in yet decides how deeply a token is nested.
     except (jwt.PyJWTError, msgspec.MsgspecError, RecursionError):
         return None

@@ -1,23 +1,25 @@
 """A message in the shape in which it is stored and delivered: an encoded DownStreamMessage.
 
-It is encoded once, as its receiver reads it (architecture 2, rule 5). Two readers need
-another shape: the sender's own devices (session 9.2) and SDKs that cannot read an emoji
-(wire 3, rule 4).
+It is encoded once, as a receiver reads it (architecture 2, rule 5). Three readers need
+another shape: those whom it mentions (messages 3.3), the sender's own devices (session 9.2)
+and SDKs that cannot read an emoji (wire 3, rule 4).
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from improto import contents, payloads
 from improto.contents import DownFlag, UpFlag
 from improto.messages import MessageDirection
+from improto_server.store.schema import is_shared
 
 if TYPE_CHECKING:
     from improto.frames import MessageUid, TimeMs
     from improto.profiles import Profile
+    from improto_server.store import InboxItem
 
     _WithContent = TypeVar("_WithContent", payloads.UpStreamMessage, payloads.DownStreamMessage)
 
@@ -26,6 +28,7 @@ _ASTRAL_LEAD: Final = re.compile(rb"[\xf0-\xf4]")
 
 # Plain numbers, because protobuf takes a microsecond more for a member of an enumeration.
 _MENTION: Final = int(UpFlag.MENTION)
+_MENTIONED: Final = int(DownFlag.MENTIONED)
 _RECEIVED: Final = int(MessageDirection.RECEIVED)
 _SENT: Final = int(MessageDirection.SENT)
 
@@ -39,12 +42,7 @@ def received_item(
     time: TimeMs,
     uid: MessageUid,
 ) -> bytes:
-    """What the user ``target`` reads of a private message."""
-    flags = up.sessionId
-    mentions_reader = False
-    if flags & _MENTION:
-        info = contents.mentions(up.content)
-        mentions_reader = info is not None and info.concerns(target)
+    """What a receiver reads of a message, unless it mentions him."""
     down = payloads.DownStreamMessage(
         fromUserId=sender,
         type=conversation_type,
@@ -52,7 +50,7 @@ def received_item(
         classname=up.classname,
         content=up.content,
         dataTime=time,
-        status=_down_flags(flags, mentions_reader),
+        status=_down_flags(up.sessionId),
         msgId=uid,
         direction=_RECEIVED,
     )
@@ -73,21 +71,54 @@ def received_item(
 
 
 @lru_cache(maxsize=256)
-def _down_flags(up: int, mentions_reader: bool) -> int:
+def _down_flags(up: int) -> int:
     """:func:`improto.contents.down_flags`; senders use a handful of combinations."""
-    return int(contents.down_flags(up, mentions_reader=mentions_reader))
+    return int(contents.down_flags(up, mentions_reader=False))
+
+
+class Mentions(NamedTuple):
+    """Whom a message mentions, and what they read of it."""
+
+    info: contents.MentionedInfo
+    item: bytes
+
+
+def mentions(item: bytes, flags: int) -> Mentions | None:
+    """None if the message mentions nobody, which only its content can say for sure.
+
+    ``flags`` are those of the sender (messages 3.1).
+    """
+    if not flags & _MENTION:
+        return None
+    down = payloads.decode(payloads.DownStreamMessage, item)
+    info = contents.mentions(down.content)
+    if info is None:
+        return None
+    down.status |= _MENTIONED
+    return Mentions(info, payloads.encode(down))
 
 
 def sent_item(item: bytes, *, peer: str) -> bytes:
-    """The same message as its sender reads it: direction 1, and the peer in ``fromUserId``.
+    """The same message as its sender reads it: direction 1.
 
-    The newer SDKs would otherwise file it under a conversation with oneself (session 9.2).
+    In a conversation of two the peer is in ``fromUserId``: the newer SDKs would otherwise file
+    it under a conversation with oneself (session 9.2).
     """
     down = payloads.decode(payloads.DownStreamMessage, item)
-    down.fromUserId = peer
+    if not is_shared(down.type):
+        down.fromUserId = peer
     down.direction = _SENT
-    down.status &= ~DownFlag.MENTIONED
     return payloads.encode(down)
+
+
+def as_read(item: InboxItem, reader: str) -> bytes:
+    """What the store gives one reader, as he reads it."""
+    if item.direction is MessageDirection.SENT:
+        return sent_item(item.item, peer=item.target)
+    mentioning = mentions(item.item, item.flags)
+    if mentioning is not None and mentioning.info.concerns(reader):
+        return mentioning.item
+    return item.item
 
 
 def readable(item: bytes, profile: Profile) -> bytes:

@@ -10,6 +10,7 @@ from improto_server.store.values import (
     InboxItem,
     InboxPage,
     NewMessage,
+    Place,
     Stored,
     StoreError,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "InboxItem",
     "InboxPage",
     "NewMessage",
+    "Place",
     "Store",
     "StoreError",
     "Stored",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from improto_server.errors import ServiceError
     from improto_server.store.values import NewMessage, Stored
 
 T = TypeVar("T")
@@ -48,9 +49,11 @@ class Store:
         on_loop: Callable[[Callable[[], None]], None],
     ) -> None:
         self._database = database
+        self.path = database.path
+        """The database file."""
         self.latest_time = database.latest_time
-        """The highest time of a message when the store was opened, 0 if there was none. The
-        clock must not go back behind it (session 1)."""
+        """The highest time that a client may know of, when the store was opened; 0 if there was
+        none. The clock must not go back behind it (session 1)."""
         self._writer: Lane[Job, Any] = Lane(
             "store-writer",
             work=Writer(database.writing).work,
@@ -75,7 +78,8 @@ class Store:
         on_loop: Callable[[Callable[[], None]], None],
         durable: bool = True,
     ) -> Store:
-        """Open the store, or make it. Blocks for some milliseconds.
+        """Open the store, or make it. Blocks for some milliseconds, or minutes if a large file of
+        an older version is brought up to date.
 
         ``url`` names a file: ``sqlite:///improto.db``, with four slashes if the path begins
         with one. Directories that are missing are made. ``soon`` calls a function at the end
@@ -87,6 +91,18 @@ class Store:
         """
         return cls(Database.open(url, durable=durable), soon=soon, on_loop=on_loop)
 
+    def ask(self, query: Callable[[Connection], T]) -> T:
+        """Run a query at once, for what must be known before the first request comes.
+
+        Only as long as nothing was asked of :meth:`read`. Raises StoreError.
+        """
+        connection = self._database.reading
+        try:
+            with transaction(connection):
+                return query(connection)
+        except Exception as error:
+            raise self._database.failure(error) from error
+
     def append(self, message: NewMessage, done: Callable[[Stored | StoreError], None]) -> None:
         """Write a message. What is appended in one turn of the loop is written together."""
         reason = why_unstorable(message)
@@ -96,6 +112,22 @@ class Store:
             self._writer.put(message, done, size=len(message.item))
         else:
             self._writer.put(StoreError(reason), done)
+
+    def write(
+        self,
+        change: Callable[[Connection], T],
+        done: Callable[[T | StoreError | ServiceError], None],
+    ) -> None:
+        """Run a change on the writer's thread, after what was appended and written before.
+
+        It commits together with its batch, or is undone alone if it raises; a ServiceError that
+        it raises is its answer.
+        """
+        if self._writer.is_full:
+            reason = "the store cannot keep up with what is to be written"
+            self._writer.put(StoreError(reason), done)
+        else:
+            self._writer.put(change, done)
 
     def read(
         self, query: Callable[[Connection], T], done: Callable[[T | StoreError], None]
@@ -155,14 +187,15 @@ class Store:
         self._database.close()
 
     def _answer(self, queries: Sequence[Callable[[Connection], Any]]) -> list[Any]:
+        """All in one transaction: what was stored before the first was asked, they all see."""
         connection = self._database.reading
         answers: list[Any] = []
-        for query in queries:
-            answer: Any
-            try:
-                with transaction(connection):
+        with transaction(connection):
+            for query in queries:
+                answer: Any
+                try:
                     answer = query(connection)
-            except Exception as error:
-                answer = self._database.failure(error)
-            answers.append(answer)
+                except Exception as error:
+                    answer = self._database.failure(error)
+                answers.append(answer)
         return answers

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
+
+from improto.messages import MessageDirection
 
 if TYPE_CHECKING:
-    from improto.messages import MessageDirection
+    from improto.codes import ConversationType
 
 
 class StoreError(Exception):
     """The store could not do it; the text is one sentence for the operator."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewMessage:
+class Place(NamedTuple):
+    """Names a group, a discussion or a chatroom."""
+
+    app: str
+    type: ConversationType
+    id: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What the clock knows it by; no user id has a slash in it."""
+        return self.app, f"/{int(self.type)}/{self.id}"
+
+
+class NewMessage(Struct, frozen=True, kw_only=True, gc=False):
     """A message that has been accepted and given a uid and a time."""
 
     app: str
@@ -43,10 +58,15 @@ class NewMessage:
     """True: the sender's other devices find it in his box, with direction SENT."""
     in_history: bool
     """True: history knows it (the stored flag, operations 2.1)."""
+    in_stream: bool = False
+    """True: all members of the group find it in their inboxes, and ``receivers`` is for nobody
+    or for users who are no members."""
+    read_until: int | None = None
+    """The sender has read the conversation up to this time, and says so by this message
+    (messages 8.1, 8.4)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class Stored(Struct, frozen=True, kw_only=True, gc=False):
     """The message is safe: what its PUBACK says."""
 
     uid: str
@@ -56,8 +76,7 @@ class Stored:
     message and nothing was written."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboxItem:
+class InboxItem(Struct, frozen=True, kw_only=True, gc=False):
     """One message as a reader finds it in his box or in history."""
 
     time: int
@@ -68,12 +87,14 @@ class InboxItem:
     target: str
     """The group or, in a conversation of two, whom the sender wrote to: for a SENT item this
     is the peer, which must go into ``fromUserId`` (session 9.2)."""
+    flags: int
+    """:attr:`NewMessage.flags`."""
     item: bytes
-    """:attr:`NewMessage.item`, so with direction RECEIVED inside, whatever ``direction``."""
+    """:attr:`NewMessage.item`, so with direction RECEIVED inside, whatever ``direction``, and
+    without the mark for readers who are mentioned."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboxPage:
+class InboxPage(Struct, frozen=True, kw_only=True, gc=False):
     """The beginning of what is new in a box, ascending by time."""
 
     items: tuple[InboxItem, ...]
@@ -83,8 +104,7 @@ class InboxPage:
     """True if nothing follows the last item."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryPage:
+class HistoryPage(Struct, frozen=True, kw_only=True, gc=False):
     """A piece of a conversation."""
 
     items: tuple[InboxItem, ...]

@@ -1,38 +1,52 @@
-"""Writing: one transaction for a batch of messages.
+"""Writing: one transaction for a batch of messages and changes, in the order they came in.
 
 The numbers that the writer remembers for users and conversations are true only if every
 transaction succeeded, so a failure makes it forget them all. Then the next batch looks
 them up again, as the first one did.
+
+A change is any function of the connection. It runs inside a savepoint: if it raises, it is
+undone and refused alone. Only a database that fails takes the whole batch with it.
 """
 
 from __future__ import annotations
 
+import logging
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import OperationalError
 
-from improto_server.store.database import transaction
+from improto.contents import UpFlag
+from improto_server.errors import ServiceError
+from improto_server.store import names
+from improto_server.store.database import driver_of, transaction
 from improto_server.store.retention import Forgetting, forget_slice
 from improto_server.store.schema import (
+    FOREVER,
+    LISTED,
     RECEIVED,
     SENT,
     boxes,
-    conversations,
+    is_shared,
     messages,
     parties,
-    users,
+    views,
 )
 from improto_server.store.values import NewMessage, Stored, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection
 
-Job: TypeAlias = NewMessage | Forgetting | StoreError
+    Change: TypeAlias = Callable[[Connection], Any]
+
+Job: TypeAlias = "NewMessage | Forgetting | StoreError | Change"
 """An error is its own answer: it comes after those of the jobs before it."""
-Answer: TypeAlias = Stored | Forgetting | StoreError
+
+_logger = logging.getLogger(__name__)
 
 NAMES_REMEMBERED: Final = 65_536
 """Users and conversations, together some 20 MB. If there are more, all are forgotten and then
@@ -41,7 +55,7 @@ looked up again as they come, which costs a few messages' time each."""
 _INTEGERS: Final = range(-(2**63), 2**63)
 
 # SQLAlchemy's own way of filling tables costs as much per message again as the database does.
-# So the statements are compiled here, once, and take rows in the order of the columns.
+# So the statements are compiled here, once, and the driver takes rows in the order of the columns.
 _DIALECT = sqlite.dialect()
 _ADD_MESSAGES = str(
     sqlite.insert(messages)
@@ -51,6 +65,33 @@ _ADD_MESSAGES = str(
     .compile(dialect=_DIALECT)
 )
 _ADD_ENTRIES = str(insert(boxes).compile(dialect=_DIALECT))
+_ADD_VIEWS = str(sqlite.insert(views).on_conflict_do_nothing().compile(dialect=_DIALECT))
+_READ = str(
+    update(views)
+    .where(
+        views.c.owner == bindparam("reader"),
+        views.c.conversation == bindparam("place"),
+        views.c.read_until < bindparam("time"),
+    )
+    .values(read_until=bindparam("time"))
+    .compile(dialect=sqlite.dialect(paramstyle="named"))
+)
+_RENUMBER = (
+    update(messages).where(messages.c.id == bindparam("row")).values(number=bindparam("right"))
+)
+_NUMBER_BEFORE = (
+    select(messages.c.number)
+    .where(
+        messages.c.conversation == bindparam("place"),
+        messages.c.in_history == 1,
+        messages.c.time < bindparam("time"),
+    )
+    .order_by(messages.c.time.desc())
+    .limit(1)
+)
+_COUNTED: Final = int(UpFlag.STORED | UpFlag.COUNTED)
+"""Unread is what a user can still read, so what history does not know is not counted."""
+
 _OF_UNIQUE_ID = select(messages.c.id, messages.c.uid, messages.c.time).where(
     messages.c.sender == bindparam("sender"), messages.c.unique_id == bindparam("unique_id")
 )
@@ -85,41 +126,60 @@ class Writer:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        # For what is done with every batch. A cursor kept here would keep the file open.
+        self._driver = driver_of(connection)
         # Of users by (app, name), of conversations by (app, type, first, second).
         self._numbers: dict[tuple[str | int, ...], int] = {}
+        # Of conversations that both sides have a view of, the number of the last message.
+        self._counts: dict[int, int] = {}
         self._next_number: int | None = None
 
-    def work(self, jobs: Sequence[Job]) -> list[Answer]:
+    def work(self, jobs: Sequence[Job]) -> list[Any]:
         """Do all jobs in one transaction; the answers are true once this has returned."""
         try:
             with transaction(self._connection):
-                stored = iter(self._append([job for job in jobs if isinstance(job, NewMessage)]))
-                return [self._answer(job, stored) for job in jobs]
+                answers: list[Any] = []
+                for are_messages, run in groupby(jobs, _is_message):
+                    if are_messages:
+                        answers += self._append(list(run))  # type: ignore[arg-type]
+                    else:
+                        answers += [self._answer(job) for job in run]
+                return answers
         except BaseException:
-            self._numbers.clear()
+            self._forget()
             raise
 
-    def _answer(self, job: Job, stored: Iterator[Stored]) -> Answer:
-        match job:
-            case NewMessage():
-                return next(stored)
-            case Forgetting():
-                return forget_slice(self._connection, job)
-            case StoreError():
-                return job
+    def _answer(self, job: Job) -> Any:
+        if isinstance(job, StoreError):
+            return job
+        if isinstance(job, Forgetting):
+            return forget_slice(self._connection, job)
+        assert callable(job)
+        try:
+            with self._connection.begin_nested():
+                return job(self._connection)
+        except ServiceError as refusal:
+            return refusal
+        except OperationalError:
+            # The disk is full, the file is gone: nothing of the batch is safe.
+            raise
+        except Exception as error:
+            _logger.exception("a change failed and was undone")
+            return StoreError(f"a change failed: {error!r}")
 
     def _append(self, new: Sequence[NewMessage]) -> list[Stored]:
-        if not new:
-            return []
-        if len(self._numbers) > NAMES_REMEMBERED:
-            self._numbers.clear()
+        if len(self._numbers) > NAMES_REMEMBERED or len(self._counts) > NAMES_REMEMBERED:
+            self._forget()
         rows = self._rows(new)
-        added = self._connection.exec_driver_sql(_ADD_MESSAGES, rows).rowcount
+        added = self._driver.executemany(_ADD_MESSAGES, rows).rowcount
         repeats = {} if added == len(rows) else self._repeats(rows)
+        if repeats:
+            self._count_again(new, rows, repeats)
         answers = []
         entries = []
+        read: dict[tuple[int, int], int] = {}
         for message, row in zip(new, rows, strict=True):
-            number, time, _, sender, *_ = row
+            number, time, conversation, sender, _, flags, in_history, *_ = row
             repeat = repeats.get(number)
             if repeat is not None:
                 answers.append(repeat)
@@ -132,8 +192,22 @@ class Writer:
             ]
             if message.sent_box:
                 entries.append((sender, SENT, time, number))
+            if in_history and flags & _COUNTED == _COUNTED:
+                # Who answers has read what he answers to (messages 11).
+                read[sender, conversation] = time
+            elif message.read_until is not None:
+                before = read.get((sender, conversation), 0)
+                read[sender, conversation] = max(before, message.read_until)
         if entries:
-            self._connection.exec_driver_sql(_ADD_ENTRIES, entries)
+            self._driver.executemany(_ADD_ENTRIES, entries)
+        if read:
+            self._driver.executemany(
+                _READ,
+                [
+                    {"reader": reader, "place": place, "time": time}
+                    for (reader, place), time in read.items()
+                ],
+            )
         return answers
 
     def _rows(self, new: Sequence[NewMessage]) -> list[tuple[Any, ...]]:
@@ -141,21 +215,68 @@ class Writer:
         if first is None:
             first = (self._connection.scalar(select(func.max(messages.c.id))) or 0) + 1
         self._next_number = first + len(new)
-        return [
-            (
-                number,
-                message.time,
-                self._conversation(message),
-                self._user(message.app, message.sender),
-                message.unique_id,
-                int(message.flags),
-                int(message.in_history),
-                message.uid,
-                message.object_name,
-                message.item,
+        rows = []
+        for number, message in enumerate(new, first):
+            conversation = self._conversation(message)
+            rows.append(
+                (
+                    number,
+                    message.time,
+                    conversation,
+                    self._user(message.app, message.sender),
+                    message.unique_id,
+                    int(message.flags),
+                    int(message.in_history),
+                    int(message.in_stream),
+                    self._count(message, conversation) if message.in_history else 0,
+                    message.uid,
+                    message.object_name,
+                    message.item,
+                )
             )
-            for number, message in enumerate(new, first)
-        ]
+        return rows
+
+    def _count(self, message: NewMessage, conversation: int) -> int:
+        """The running number of a message that goes into history."""
+        count = self._counts.get(conversation)
+        if count is None:
+            count = (
+                self._connection.scalar(_NUMBER_BEFORE, {"place": conversation, "time": FOREVER})
+                or 0
+            )
+            self._see(message, conversation)
+        if message.flags & _COUNTED == _COUNTED:
+            count += 1
+        self._counts[conversation] = count
+        return count
+
+    def _see(self, message: NewMessage, conversation: int) -> None:
+        """Both sides of a conversation have a view of it; members of a group had it made."""
+        type = message.type
+        if type not in LISTED or is_shared(type):
+            return
+        sides = {self._user(message.app, name) for name in (message.sender, message.target)}
+        self._driver.executemany(_ADD_VIEWS, [(side, conversation, 0, 0, 0) for side in sides])
+
+    def _count_again(
+        self, new: Sequence[NewMessage], rows: Sequence[tuple[Any, ...]], repeats: dict[int, Stored]
+    ) -> None:
+        """Repeats have been given numbers too, and those after them are too high."""
+        counts: dict[int, int] = {}
+        right = []
+        for message, row in zip(new, rows, strict=True):
+            number, time, conversation, *_ = row
+            if not message.in_history:
+                continue
+            if conversation not in counts:
+                before = {"place": conversation, "time": time}
+                counts[conversation] = self._connection.scalar(_NUMBER_BEFORE, before) or 0
+            if number not in repeats:
+                counts[conversation] += message.flags & _COUNTED == _COUNTED
+                right.append({"row": number, "right": counts[conversation]})
+        if right:
+            self._connection.execute(_RENUMBER, right)
+        self._counts.update(counts)
 
     def _repeats(self, rows: Sequence[tuple[Any, ...]]) -> dict[int, Stored]:
         """Of the messages that were not added, the number and what was added instead."""
@@ -170,24 +291,27 @@ class Writer:
                 repeats[number] = Stored(uid=first.uid, time=first.time, is_repeat=True)
         return repeats
 
+    def _forget(self) -> None:
+        self._numbers.clear()
+        self._counts.clear()
+
     def _user(self, app: str, name: str) -> int:
         key = (app, name)
         number = self._numbers.get(key)
-        return self._number(users, key) if number is None else number
+        if number is None:
+            number = self._numbers[key] = names.ensure_user(self._connection, app, name)
+        return number
 
     def _conversation(self, message: NewMessage) -> int:
-        type = int(message.type)
-        key = (message.app, type, *parties(type, message.sender, message.target))
+        app, type = message.app, int(message.type)
+        key = (app, type, *parties(type, message.sender, message.target))
         number = self._numbers.get(key)
-        return self._number(conversations, key) if number is None else number
-
-    def _number(self, table: Table, key: tuple[str | int, ...]) -> int:
-        """The number of the row of ``table`` whose other columns are ``key``; made if missing."""
-        names = [column.name for column in table.c if not column.primary_key]
-        values = dict(zip(names, key, strict=True))
-        number: int | None = self._connection.scalar(select(table.c.id).filter_by(**values))
         if number is None:
-            added = self._connection.execute(insert(table).returning(table.c.id), values)
-            number = int(added.scalar_one())
-        self._numbers[key] = number
+            number = self._numbers[key] = names.ensure_conversation(
+                self._connection, app, type, message.sender, message.target
+            )
         return number
+
+
+def _is_message(job: Job) -> bool:
+    return isinstance(job, NewMessage)

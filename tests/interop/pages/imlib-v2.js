@@ -4,11 +4,15 @@
 //   statuses, messages, typing   all that the SDK has told its listeners, in order
 //   init, register               before connecting
 //   connect, disconnect
-//   sendAll, sendTyping
-//   history, conversations
+//   sendAll, sendTyping, recall
+//   history, delete, clear
+//   conversations, unread, removeConversation, setStatus, status, isShown
+//   join, quit, roomInfo, setEntry, removeEntry, entries
+//   fileToken, fileUrl
 //
 // A question that may be refused gives a promise of {result: [...]} or {error: code}. A message is
-// {sender, conversation, kind, content, uid, time, isOffline}. All conversations are private.
+// {sender, type, conversation, kind, content, uid, time, isOffline, isMine}. A conversation is
+// named by [type, target].
 
 const im = (() => {
   const { ConversationType, MessageTag, RongIMClient } = RongIMLib;
@@ -18,35 +22,53 @@ const im = (() => {
   const statuses = [];
   const messages = [];
   const typing = [];
+  // What the SDK has given out, by uid: some of its functions want it back.
+  const originals = {};
   const classes = {
     "RC:TxtMsg": RongIMLib.TextMessage,
     "RC:ImgMsg": RongIMLib.ImageMessage,
+    "RC:FileMsg": RongIMLib.FileMessage,
+    "RC:HQVCMsg": RongIMLib.HQVoiceMessage,
+    "RC:SightMsg": RongIMLib.SightMessage,
+    "RC:LBSMsg": RongIMLib.LocationMessage,
     "RC:ReadNtf": RongIMLib.ReadReceiptMessage,
+    "RC:SRSMsg": RongIMLib.SyncReadStatusMessage,
+    "RC:RRReqMsg": RongIMLib.ReadReceiptRequestMessage,
+    "RC:RRRspMsg": RongIMLib.ReadReceiptResponseMessage,
   };
 
   const ask = (call) =>
     new Promise((resolve) =>
       call({
-        onSuccess: (...result) => resolve({ result }),
+        // Some callbacks are called with more than there is to say.
+        onSuccess: (...all) => resolve({ result: all.filter((each) => each !== undefined) }),
         onError: (error) => resolve({ error }),
         onTokenIncorrect: () => resolve({ error: "token incorrect" }),
       }),
     );
 
-  const plain = (message) => ({
-    sender: message.senderUserId,
-    conversation: message.targetId,
-    kind: message.objectName,
-    content: message.content,
-    uid: message.messageUId,
-    time: message.sentTime,
-    isOffline: message.offLineMessage,
-  });
+  const plain = (message) => {
+    originals[message.messageUId] = message;
+    return {
+      sender: message.senderUserId,
+      type: message.conversationType,
+      conversation: message.targetId,
+      kind: message.objectName,
+      content: message.content,
+      uid: message.messageUId,
+      time: message.sentTime,
+      isOffline: message.offLineMessage,
+      isMine: message.messageDirection === 1,
+    };
+  };
 
-  const send = async (to, kind, content) => {
+  const send = async ([type, target], kind, content, userIds, isMentioning) => {
     const message = new classes[kind](content);
-    const { result, error } = await ask((answer) => sdk().sendMessage(PRIVATE, to, message, answer));
-    return result ? { result: plain(result[0]) } : { error };
+    const options = userIds.length ? { userIds } : {};
+    const { result, error } = await ask((answer) =>
+      sdk().sendMessage(type, target, message, answer, isMentioning, "", "", 0, options),
+    );
+    return result ? { result: [plain(result[0])] } : { error };
   };
 
   return {
@@ -80,21 +102,104 @@ const im = (() => {
     disconnect: () => sdk().disconnect(),
 
     // All at once: none waits for the answer to an earlier one.
-    sendAll: (to, kind, contents) =>
-      Promise.all(contents.map((content) => send(to, kind, content))),
+    sendAll: (place, kind, contents, userIds, isMentioning) =>
+      Promise.all(contents.map((content) => send(place, kind, content, userIds, isMentioning))),
+
+    async recall(uid) {
+      const { result, error } = await ask((answer) =>
+        sdk().sendRecallMessage(originals[uid], answer),
+      );
+      return result ? { result: result.map(plain) } : { error };
+    },
 
     sendTyping(to) {
       sdk().sendTypingStatusMessage(PRIVATE, to, "RC:TxtMsg", { onSuccess() {}, onError() {} });
     },
 
     // order 0: the messages before `time`, 1: those after it. Oldest first in both cases.
-    async history(user, time, count, order) {
+    async history([type, target], time, count, order) {
       const { result, error } = await ask((answer) =>
-        sdk().getHistoryMessages(PRIVATE, user, time, count, answer, undefined, order),
+        sdk().getHistoryMessages(type, target, time, count, answer, undefined, order),
       );
       return result ? { result: [result[0].map(plain), result[1]] } : { error };
     },
 
-    conversations: () => ask((answer) => sdk().getConversationList(answer, null, 100)),
+    delete([type, target], uids) {
+      const messages = uids.map((uid) => ({
+        messageUId: uid,
+        sentTime: originals[uid].sentTime,
+        messageDirection: originals[uid].messageDirection,
+      }));
+      return ask((answer) => sdk().deleteRemoteMessages(type, target, messages, answer));
+    },
+
+    clear: ([conversationType, targetId], timestamp) =>
+      ask((answer) =>
+        sdk().clearRemoteHistoryMessages({ conversationType, targetId, timestamp }, answer),
+      ),
+
+    async conversations() {
+      const { result, error } = await ask((answer) => sdk().getConversationList(answer, null, 100));
+      const entry = ({ conversationType, targetId, latestMessage }) => ({
+        type: conversationType,
+        id: targetId,
+        uid: latestMessage.messageUId,
+        content: latestMessage.content,
+      });
+      return result ? { result: [result[0].map(entry)] } : { error };
+    },
+
+    unread: ([type, target]) => ask((answer) => sdk().getUnreadCount(type, target, answer)),
+
+    removeConversation: ([type, target]) =>
+      ask((answer) => sdk().removeConversation(type, target, answer)),
+
+    setStatus([type, target], isMuted, isTop) {
+      const status = { notificationStatus: isMuted ? 1 : 2, isTop };
+      return ask((answer) => sdk().setConversationStatus(type, target, status, answer));
+    },
+
+    async status([type, target]) {
+      const { result, error } = await ask((answer) =>
+        sdk().getConversation(type, target, answer),
+      );
+      const shown = ({ isTop, notificationStatus }) => ({
+        isTop: Boolean(isTop),
+        isMuted: notificationStatus === 1,
+      });
+      return result ? { result: result.map(shown) } : { error };
+    },
+
+    async isShown(place, { isTop, isMuted }) {
+      const { result } = await this.status(place);
+      return result !== undefined && result[0].isTop === isTop && result[0].isMuted === isMuted;
+    },
+
+    join: (room, count) => ask((answer) => sdk().joinChatRoom(room, count, answer)),
+    quit: (room) => ask((answer) => sdk().quitChatRoom(room, answer)),
+
+    async roomInfo(room, count) {
+      const { result, error } = await ask((answer) => sdk().getChatRoomInfo(room, count, 1, answer));
+      if (!result) {
+        return { error };
+      }
+      const { userTotalNums, userInfos } = result[0];
+      return { result: [{ total: userTotalNums, members: userInfos.map(({ id }) => id) }] };
+    },
+
+    setEntry(room, key, value, force, isAutoDelete) {
+      const set = force ? "forceSetChatroomEntry" : "setChatroomEntry";
+      return ask((answer) => sdk()[set](room, { key, value, isAutoDelete }, answer));
+    },
+
+    removeEntry(room, key, force) {
+      const remove = force ? "forceRemoveChatroomEntry" : "removeChatroomEntry";
+      return ask((answer) => sdk()[remove](room, { key }, answer));
+    },
+
+    entries: (room) => ask((answer) => sdk().getAllChatroomEntries(room, answer)),
+
+    fileToken: (type, name) => ask((answer) => sdk().getFileToken(type, answer, name)),
+    fileUrl: (type, key, name) => ask((answer) => sdk().getFileUrl(type, key, name, answer)),
   };
 })();

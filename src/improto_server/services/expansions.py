@@ -1,0 +1,140 @@
+"""Pairs of keys and values that are attached to a message and change later (messages 8.6).
+
+Whoever may write in a conversation may change what hangs on its messages. A change is a message
+itself, RC:MsgExMsg, which the others get like any other. Before it is sent, what it says is
+merged into the message that it is about, so that whoever reads that one later, in history or
+in his inbox, reads what is attached now.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import msgspec
+
+from improto import payloads
+from improto.codes import ConversationType, ErrorCode
+from improto.contents import ExpansionChange, UpFlag
+from improto_server.services import ServiceError
+from improto_server.store import Place, recalls
+from improto_server.store.schema import LISTED
+from improto_server.uids import time_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from improto_server.hub import Hub
+    from improto_server.services.data import Data
+    from improto_server.services.messages import Letter, Messages
+    from improto_server.services.rosters import Rosters
+
+KEYS_AT_ONCE: Final = 20
+"""Of one change (messages 8.6)."""
+
+MOST_KEYS: Final = 300
+"""Of one message (messages 8.6)."""
+
+VALUE_CHARACTERS: Final = 4096
+"""The longest value; SDK 2.9.2 keeps to 64 (messages 8.6)."""
+
+_KEY: Final = re.compile(r"[A-Za-z0-9=+\-_/]{1,32}")
+_EXPANDABLE: Final = int(UpFlag.EXPANDABLE)
+_GROUPS: Final = frozenset({ConversationType.GROUP, ConversationType.DISCUSSION})
+
+
+class _Change(msgspec.Struct, rename={"delete": "del"}):
+    """What RC:MsgExMsg says."""
+
+    mid: str
+    put: dict[str, str] | None = None
+    delete: list[str] | None = None
+    removeAll: bool | None = None
+
+
+_decode_change = msgspec.json.Decoder(_Change).decode
+_Pairs: TypeAlias = "dict[str, dict[str, str | float | bool | None]]"
+_decode_pairs = msgspec.json.Decoder(dict[str, dict[str, str | float | bool | None]]).decode
+
+
+class Expansions:
+    """The service; it has no topics of its own."""
+
+    def __init__(self, *, data: Data, hub: Hub, messages: Messages, rosters: Rosters) -> None:
+        self._data = data
+        self._hub = hub
+        self._rosters = rosters
+        messages.checks[ExpansionChange.object_name] = self.change
+
+    async def change(self, letter: Letter) -> None:
+        """Do what RC:MsgExMsg says before it is sent.
+
+        34008 if the message is unknown or not expandable; 34010 if more than 20 keys are changed
+        at once or more than 300 would be attached; 33003 if the content is none, a key is not 1
+        to 32 of ``A-Z a-z 0-9 = + - _ /``, or a value is longer than 4096 characters.
+        """
+        change = _parse(letter.up.content)
+        time = time_of(change.mid)
+        if time is None or letter.type not in LISTED:
+            raise ServiceError(ErrorCode.MESSAGE_KV_NOT_SUPPORT)
+        app, sender = letter.sender
+        await self._data.write(partial(_merge, letter=letter, time=time, change=change))
+        # What is kept in memory for them has no longer what the store has.
+        if letter.type in _GROUPS:
+            roster = await self._rosters.load(Place(app, letter.type, letter.target))
+            people = roster.inboxes
+        else:
+            people = ((app, sender), (app, letter.target))
+        for key in people:
+            online = self._hub.find(key)
+            if online is not None:
+                online.inbox.forget(time, time)
+
+
+def _parse(content: bytes) -> _Change:
+    try:
+        change = _decode_change(content)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise ServiceError(ErrorCode.BIZ_ERROR_INVALID_PARAMETER) from None
+    put = change.put or {}
+    keys = [*put, *(change.delete or ())]
+    if len(keys) > KEYS_AT_ONCE:
+        raise ServiceError(ErrorCode.EXPANSION_LIMIT_EXCEET)
+    if not all(map(_KEY.fullmatch, keys)) or any(
+        len(value) > VALUE_CHARACTERS for value in put.values()
+    ):
+        raise ServiceError(ErrorCode.BIZ_ERROR_INVALID_PARAMETER)
+    return change
+
+
+def _merge(connection: Connection, *, letter: Letter, time: int, change: _Change) -> None:
+    app, sender = letter.sender
+    original = recalls.find(
+        connection,
+        app=app,
+        user=sender,
+        type=letter.type,
+        target=letter.target,
+        uid=change.mid,
+        time=time,
+    )
+    if original is None or not original.item or not original.flags & _EXPANDABLE:
+        raise ServiceError(ErrorCode.MESSAGE_KV_NOT_SUPPORT)
+    down = payloads.decode(payloads.DownStreamMessage, original.item)
+    pairs = {} if change.removeAll else _pairs(down.extraContent)
+    pairs.update((key, {"v": value}) for key, value in (change.put or {}).items())
+    for key in change.delete or ():
+        pairs.pop(key, None)
+    if len(pairs) > MOST_KEYS:
+        raise ServiceError(ErrorCode.EXPANSION_LIMIT_EXCEET)
+    down.extraContent = msgspec.json.encode(pairs).decode()
+    recalls.rewrite(connection, original, payloads.encode(down))
+
+
+def _pairs(text: str) -> _Pairs:
+    """What its sender has attached; nothing, if that is not what the SDKs write."""
+    try:
+        return _decode_pairs(text) if text else {}
+    except msgspec.MsgspecError:
+        return {}

@@ -1,0 +1,241 @@
+"""The server without sockets: all services, put together.
+
+The application gives it a real store, real clocks and real connections; tests give it
+clocks of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from secrets import token_bytes
+from typing import TYPE_CHECKING
+
+from improto_server.clock import MessageClock
+from improto_server.gateway import Gateway, LoginRules
+from improto_server.hub import Hub
+from improto_server.router import Router
+from improto_server.services.chatrooms import ChatroomRules, Rooms
+from improto_server.services.conversation_settings import ConversationSettings
+from improto_server.services.conversations import Conversations
+from improto_server.services.customer_service import CustomerServices
+from improto_server.services.data import Data
+from improto_server.services.deletions import Deletions
+from improto_server.services.delivery import Delivery
+from improto_server.services.discussions import Discussions
+from improto_server.services.entries import Entries
+from improto_server.services.expansions import Expansions
+from improto_server.services.group_receipts import GroupReceipts
+from improto_server.services.groups import Groups
+from improto_server.services.history import History
+from improto_server.services.inboxes import Inboxes
+from improto_server.services.messages import Messages
+from improto_server.services.presence import Presence
+from improto_server.services.public_services import PublicServices
+from improto_server.services.recall import Recalls
+from improto_server.services.relations import Relations
+from improto_server.services.roomnotices import RoomNotices
+from improto_server.services.rosters import Rosters
+from improto_server.services.rtc import RtcRooms
+from improto_server.services.rtc_data import RtcData
+from improto_server.services.rtc_invites import RtcInvites
+from improto_server.services.settings import UserSettings
+from improto_server.services.standings import Standings
+from improto_server.services.tags import Tags
+from improto_server.services.uploads import Uploads
+from improto_server.services.users import Users
+from improto_server.store import public_services
+from improto_server.store.chatrooms import left as left_rooms
+from improto_server.store.relations import bans as stored_bans
+from improto_server.store.settings import windows as own_days
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from improto.config import Limits
+    from improto_server.files.storage import Storage
+    from improto_server.navigation import Navigation
+    from improto_server.services.accounts import Accounts
+    from improto_server.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRules:
+    """What the operator decides about messages."""
+
+    is_multi_device: bool = False
+    """Users may have several connections; what one sends, the others see (session 10)."""
+    offline_days: int = 7
+    """How far back a device without a cursor reads (session 8.3)."""
+    recall_minutes: int = 0
+    """How long a message can be taken back; 0: for ever (messages 7)."""
+    has_receipt_topics: bool = False
+    """Group members report what they have read by topics and not by messages (messages 8.3)."""
+
+
+_CHATROOM_RULES = ChatroomRules()
+
+
+class System:
+    """The object graph. ``wall_clock`` is milliseconds since 1970, ``monotonic`` seconds.
+
+    ``storage`` is where files go, None for nowhere; links to them are good for ``link_days``.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        accounts: Accounts,
+        navigation: Navigation,
+        limits: Limits,
+        login_rules: LoginRules,
+        message_rules: MessageRules,
+        wall_clock: Callable[[], int],
+        monotonic: Callable[[], float],
+        chatroom_rules: ChatroomRules = _CHATROOM_RULES,
+        storage: Storage | None = None,
+        link_days: int = 365,
+    ) -> None:
+        rules = message_rules
+        self.clock = MessageClock(wall_clock, floor=store.latest_time)
+        self.hub = Hub(lambda key: self.delivery.open_inbox(key))
+        self.data = Data(store)
+        self.delivery = Delivery(clock=self.clock, hub=self.hub)
+        self.standings = Standings(self.data, self.hub, bans=store.ask(stored_bans))
+        self.rosters = Rosters(self.data, self.clock)
+        self.rooms = Rooms(
+            data=self.data,
+            clock=self.clock,
+            hub=self.hub,
+            limits=limits,
+            rules=chatroom_rules,
+            left=store.ask(left_rooms),
+            monotonic=monotonic,
+        )
+        self.messages = Messages(
+            store=store,
+            data=self.data,
+            clock=self.clock,
+            hub=self.hub,
+            delivery=self.delivery,
+            standings=self.standings,
+            rosters=self.rosters,
+            rooms=self.rooms,
+            limits=limits,
+            is_multi_device=rules.is_multi_device,
+            monotonic=monotonic,
+        )
+        self.room_notices = RoomNotices(self.rooms, self.messages)
+        self.entries = Entries(
+            data=self.data, clock=self.clock, rooms=self.rooms, messages=self.messages
+        )
+        self.user_settings = UserSettings(self.data, days=store.ask(own_days))
+        self.inboxes = Inboxes(
+            store=store,
+            clock=self.clock,
+            limits=limits,
+            is_multi_device=rules.is_multi_device,
+            offline_days=rules.offline_days,
+            own_days=self.user_settings.days,
+        )
+        self.groups = Groups(self.rosters)
+        self.discussions = Discussions(
+            rosters=self.rosters, messages=self.messages, random=token_bytes
+        )
+        self.group_receipts = GroupReceipts(
+            data=self.data,
+            clock=self.clock,
+            rosters=self.rosters,
+            is_on=rules.has_receipt_topics,
+        )
+        self.history = History(self.data, self.rosters, self.rooms)
+        self.deletions = Deletions(self.data, self.clock)
+        self.conversations = Conversations(self.data, self.clock)
+        self.conversation_settings = ConversationSettings(
+            data=self.data, clock=self.clock, hub=self.hub
+        )
+        self.tags = Tags(data=self.data, clock=self.clock, hub=self.hub)
+        self.expansions = Expansions(
+            data=self.data, hub=self.hub, messages=self.messages, rosters=self.rosters
+        )
+        self.relations = Relations(self.standings)
+        self.presence = Presence(self.data, self.hub)
+        self.users = Users(self.data, self.clock)
+        services = store.ask(public_services.everything)
+        self.public_services = PublicServices(
+            self.data, self.clock, accounts=self.messages.accounts, rows=services
+        )
+        self.customer_services = CustomerServices(
+            self.data, self.clock, self.messages, rows=services, random=token_bytes
+        )
+        navigation.has_services = self.public_services.exist
+        self.rtc = RtcRooms(
+            clock=self.clock,
+            hub=self.hub,
+            messages=self.messages,
+            standings=self.standings,
+            chatrooms=self.rooms,
+            monotonic=monotonic,
+            random=token_bytes,
+        )
+        self.rtc_data = RtcData(self.rtc, clock=self.clock, hub=self.hub)
+        self.rtc_invites = RtcInvites(self.rtc)
+        self.recalls = Recalls(
+            data=self.data,
+            clock=self.clock,
+            hub=self.hub,
+            messages=self.messages,
+            rosters=self.rosters,
+            rooms=self.rooms,
+            within_minutes=rules.recall_minutes,
+        )
+        self.uploads = Uploads(storage, link_days=link_days, now=self.clock.now)
+        self.router = Router(
+            messages=self.messages,
+            inboxes=self.inboxes,
+            pull_room=self.rooms.pull,
+            queries=[
+                self.history.operations(),
+                self.deletions.operations(),
+                self.conversations.operations(),
+                self.user_settings.operations(),
+                self.conversation_settings.operations(),
+                self.tags.operations(),
+                self.relations.operations(),
+                self.presence.operations(),
+                self.users.operations(),
+                self.uploads.operations(),
+                self.public_services.operations(),
+                self.rtc.operations(),
+                self.rtc_data.operations(),
+                self.rtc_invites.operations(),
+                self.rooms.operations(),
+                self.entries.operations(),
+                self.discussions.operations(),
+                self.group_receipts.operations(),
+            ],
+            publishes=[self.recalls.publishes(), self.rtc.publishes(), self.rtc_data.publishes()],
+            clock=self.clock,
+        )
+        self.gateway = Gateway(
+            accounts=accounts,
+            clock=self.clock,
+            hub=self.hub,
+            navigation=navigation,
+            router=self.router,
+            rules=login_rules,
+            standings=self.standings,
+            monotonic=monotonic,
+        )
+
+    def settle(self) -> None:
+        """To be called after each batch of the store's answers: tell the devices."""
+        self.messages.report()
+        self.delivery.deliver()
+        self.rooms.cast.deliver()
+
+    def tick(self) -> None:
+        """To be called every second: what time alone brings about."""
+        self.rooms.tick()
+        self.rtc.tick()
+        self.room_notices.tick()

@@ -1,0 +1,137 @@
+"""Chatrooms: coming, talking, leaving, and what is written on the wall."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.interop.party import CHATROOM, Place, Refused, hears, nothing_more, online, texts
+from tests.interop.proxy import Proxy
+
+if TYPE_CHECKING:
+    from anyio.from_thread import BlockingPortal
+
+    from tests.interop.conftest import Door
+    from tests.interop.party import Party
+    from tests.interop.server import ImServer
+
+pytestmark = pytest.mark.interop
+
+KINDS = ("page", "asyncio", "trio")
+
+LOST = "statuses.at(-1) !== 0"
+BACK = "statuses.at(-1) === 0"
+
+
+def room_of(first: Party) -> Place:
+    """A room that nobody has entered yet."""
+    return Place(CHATROOM, f"room-of-{first.user}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_room_lives(door: Door, server: ImServer, kind: str) -> None:
+    anna, bert = online(door.page(server)), online(door.party(server, kind))
+    room = room_of(anna)
+    with pytest.raises(Refused):
+        anna.send(room, {"content": "nobody is here"})
+    anna.join(room.id, count=10)
+    early = texts("one", "two", "three")
+    before = anna.send_all(room, early)
+    bert.join(room.id, count=2)
+    hears(bert, anna, early[1:], before[1:], place=room)
+    assert bert.room_info(room.id, count=10).total == 2
+    assert anna.room_info(room.id, count=10).members == [anna.user, bert.user]
+    for speaker, listener in ((anna, bert), (bert, anna)):
+        words = texts("hello room", "\U0001f600")
+        hears(listener, speaker, words, speaker.send_all(room, words), place=room)
+    bert.quit(room.id)
+    assert anna.room_info(room.id, count=10).members == [anna.user]
+    anna.send(room, {"content": "alone again"})
+    with pytest.raises(Refused):
+        bert.send(room, {"content": "I have left"})
+    nothing_more(anna, bert)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_written_on_the_wall(door: Door, server: ImServer, kind: str) -> None:
+    anna, bert = online(door.page(server)), online(door.party(server, kind))
+    room = room_of(anna)
+    for party in (anna, bert):
+        party.join(room.id, count=-1)
+    anna.set_entry(room.id, "topic", "tea")
+    anna.set_entry(room.id, "host", "anna", auto_delete=True)
+    wall(bert, room, {"topic": "tea", "host": "anna"})
+    with pytest.raises(Refused, match="23424"):
+        bert.set_entry(room.id, "topic", "coffee")
+    bert.set_entry(room.id, "topic", "coffee", force=True)
+    wall(anna, room, {"topic": "coffee", "host": "anna"})
+    with pytest.raises(Refused, match="23427"):
+        bert.remove_entry(room.id, "no-such-key", force=True)
+    bert.remove_entry(room.id, "topic")
+    wall(anna, room, {"host": "anna"})
+    anna.quit(room.id)
+    wall(bert, room, {})
+    nothing_more(anna, bert)
+
+
+def wall(reader: Party, room: Place, expected: dict[str, str]) -> None:
+    """Check what somebody reads in the room's store, once he knows everything."""
+    reader.settle()
+    assert reader.entries(room.id) == expected
+
+
+def test_a_room_is_entered_again_after_the_line_was_cut(
+    door: Door, own_server: ImServer, portals: dict[str, BlockingPortal]
+) -> None:
+    with Proxy.listening(portals["asyncio"]) as line:
+        own_server.settings["IMPROTO_GATEWAY_PUBLIC_ADDRESS"] = line.address
+        own_server.start()
+        line.target_port = own_server.port
+        anna, bert = door.page(own_server), online(door.program(own_server, "trio"))
+        anna.connect()
+        anna.settle()
+        room = room_of(anna)
+        for party in (anna, bert):
+            party.join(room.id, count=10)
+        anna.set_entry(room.id, "topic", "tea")
+
+        line.cut()
+        anna.wait_for(LOST)
+        words = texts("can you hear me?", "no?")
+        sent = bert.send_all(room, words)
+        line.wait_refused()
+        line.mend()
+        anna.wait_for(BACK)
+
+        hears(anna, bert, words, sent, place=room)
+        hears(bert, anna, words, anna.send_all(room, words), place=room)
+        wall(anna, room, {"topic": "tea"})
+        nothing_more(anna, bert)
+
+
+def test_a_room_outlives_its_server(door: Door, own_server: ImServer) -> None:
+    own_server.start()
+    anna = online(door.page(own_server))
+    bert = online(door.program(own_server, "asyncio"))
+    room = room_of(anna)
+    for party in (anna, bert):
+        party.join(room.id, count=10)
+    anna.set_entry(room.id, "topic", "tea")
+    early = texts("before")
+    hears(bert, anna, early, anna.send_all(room, early), place=room)
+    anna.settle()
+    anna.hold_clock()
+    own_server.kill()
+    bert.wait_disconnected()
+    anna.wait_for(LOST)
+    own_server.start()
+    bert.connect()
+    bert.join(room.id, count=-1)
+    anna.pass_time(6)
+    anna.wait_for(BACK)
+    words = texts("after")
+    sent = bert.send_all(room, words)
+    hears(anna, bert, words, sent, place=room)
+    wall(bert, room, {"topic": "tea"})
+    nothing_more(anna, bert)
