@@ -223,7 +223,7 @@ def test_deleting_costs_no_more_when_there_are_more_messages(tmp_path: Path) -> 
         return found
 
     steps = rig.do(_write(rig, plans))
-    assert any("messages_of_conversation" in step for step in steps)
+    assert any("SEARCH messages USING INDEX" in step for step in steps)
     assert not [step for step in steps if "SCAN" in step]
 
 
