@@ -50,7 +50,7 @@ format: $(VENV)/.installed-dev ## Repair what can be repaired without thinking
 	@$(PY) -m ruff format .
 
 .PHONY: bench
-bench: $(VENV)/.installed-dev ## Measure the core and the framing
+bench: $(VENV)/.installed-dev ## Measure the core and the server
 	@$(PY) -m bench
 
 .PHONY: fuzz

@@ -14,16 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 from bench.load import PATIENCE, LengthFraming, WebSocketFraming, clients
 from bench.processes import forwarder, im_server
-from bench.report import Row, Table
+from bench.report import Row, Table, server_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bench.load import Client, Framing
     from bench.processes import Measured
-
-TRIO_GOAL: Final = 1.5
-"""Times what the same costs on asyncio."""
 
 ROUNDS: Final = 4
 """The best one counts, because the others were disturbed; the first only warms up."""
@@ -67,16 +64,9 @@ def measure(loads: Sequence[Load], *, servers: Sequence[tuple[str, str]]) -> lis
         with im_server(backend=backend, framer=framer) as process:
             for load in loads:
                 cost = asyncio.run(_measure(process, load, WebSocketFraming()))
-                costs[load].append(_row(load, cost, backend, framer, costs[load]))
+                rows = costs[load]
+                rows.append(server_row(rows, cost, backend, framer, goal=load.goal, aim=load.aim))
     return [Table(title=load.title, unit="us", rows=rows) for load, rows in costs.items()]
-
-
-def _row(load: Load, cost: float, backend: str, framer: str, rows: Sequence[Row]) -> Row:
-    name = f"{backend}, {framer}"
-    if backend == "asyncio":
-        return Row(name=name, value=cost, goal=load.goal, aim=load.aim)
-    same = [row.value for row in rows if row.name == f"asyncio, {framer}"]
-    return Row(name=name, value=cost, goal=round(TRIO_GOAL * same[0], 1) if same else None)
 
 
 async def _measure(process: Measured, load: Load, framing: Framing) -> float:

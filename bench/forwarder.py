@@ -2,9 +2,9 @@
 
 Run as ``python -m bench.forwarder``; it prints its address. Frames have their length before
 them, in four bytes. The first frame of a connection is ``s`` or ``r`` and a number: the sender
-or the receiver of that pair. What a sender says goes to the receiver, and an acknowledgement
-as long as a PUBACK goes back; what a receiver says is read and dropped. Like the server, it
-writes once for each chunk it has read.
+or a receiver of that sender. What a sender says goes to all its receivers, and an
+acknowledgement as long as a PUBACK goes back; what a receiver says is read and dropped. Like
+the server, it writes once for each chunk it has read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ACKNOWLEDGEMENT: Final = LENGTH.pack(32) + b"\x40" + bytes(31)
 class Forwarder(asyncio.Protocol):
     """One connection."""
 
-    receivers: Final[dict[bytes, asyncio.Transport]] = {}
+    receivers: Final[dict[bytes, list[asyncio.Transport]]] = {}
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -45,9 +45,11 @@ class Forwarder(asyncio.Protocol):
         if frames and not self._name:
             self._name = frames.pop(0)[LENGTH.size :]
             if self._name.startswith(b"r"):
-                self.receivers[self._name[1:]] = self._transport
+                self.receivers.setdefault(self._name[1:], []).append(self._transport)
         if frames and self._name.startswith(b"s"):
-            self.receivers[self._name[1:]].write(b"".join(frames))
+            joined = b"".join(frames)
+            for receiver in self.receivers[self._name[1:]]:
+                receiver.write(joined)
             self._transport.write(ACKNOWLEDGEMENT * len(frames))
 
 

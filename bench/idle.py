@@ -1,4 +1,4 @@
-"""What a login costs the server, and how much memory a connection takes that says nothing.
+"""How much memory a connection takes that says nothing.
 
 The connections are as real clients leave them after the login: they have pinged, and pulled an
 empty inbox.
@@ -28,32 +28,24 @@ _SETTLE: Final = 1.0
 """Seconds for the server to do what it does later."""
 
 
-def measure(connections: int, *, servers: Sequence[tuple[str, str]]) -> list[Table]:
-    """A table of memory and one of logins; ``servers`` are event loops and framers."""
-    memory, logins = [], []
+def measure(connections: int, *, servers: Sequence[tuple[str, str]]) -> Table:
+    """``servers`` are event loops and framers."""
+    rows = []
     for backend, framer in servers:
         with im_server(backend=backend, framer=framer) as process:
-            name = f"{backend}, {framer}"
-            size, cost = asyncio.run(_measure(process, connections))
-            memory.append(Row(name=name, value=size, goal=GOAL))
-            logins.append(Row(name=name, value=cost))
-    return [
-        Table(title=f"Memory per idle connection, {connections} of them", unit="KiB", rows=memory),
-        Table(title="Login: HTTP, token, CONNACK, first pull", unit="us", rows=logins),
-    ]
+            size = asyncio.run(_measure(process, connections))
+            rows.append(Row(name=f"{backend}, {framer}", value=size, goal=GOAL))
+    return Table(title=f"Memory per idle connection, {connections} of them", unit="KiB", rows=rows)
 
 
-async def _measure(process: Measured, connections: int) -> tuple[float, float]:
-    """KiB and microseconds for each connection."""
+async def _measure(process: Measured, connections: int) -> float:
+    """KiB for each connection."""
     framing = WebSocketFraming()
     early = [f"early-{number}" for number in range(WARM_UP)]
     late = [f"late-{number}" for number in range(connections)]
     async with clients(early, process.port, framing):
         await asyncio.sleep(_SETTLE)
-        memory, cpu = process.memory(), process.cpu()
+        before = process.memory()
         async with clients(late, process.port, framing):
             await asyncio.sleep(_SETTLE)
-            return (
-                (process.memory() - memory) / connections / 1024,
-                (process.cpu() - cpu) / connections * 1e6,
-            )
+            return (process.memory() - before) / connections / 1024

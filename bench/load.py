@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from bench.processes import APP, token
 from improto import contents, payloads
 from improto.codec import encode
-from improto.codes import ConversationType
+from improto.codes import ConversationType, NotifyType
 from improto.frames import DeliveryAck, FrameType, MessageId, PingReq, Publish, Query
 from improto.login import Login
 from improto.messages import Conversation, compose
@@ -41,6 +41,9 @@ _PUBACK: Final = FrameType.PUBACK << 4
 _QUERYACK: Final = FrameType.QUERYACK << 4
 _QOS: Final = 0x06
 """The two bits of QoS; a delivery is acknowledged unless they are zero (wire 4.3)."""
+
+_PULL, _ROOM_PULL, _QUESTION = 0xFFFF, 0xFFFE, 0xFFFD
+"""Message ids of queries; those of messages begin at 1."""
 
 _ACCEPTED: Final = 0
 _OK: Final = b"\x00\x00"
@@ -161,12 +164,21 @@ class Client(asyncio.Protocol):
         self._count = 0
         self._unacknowledged = 0
         # Receiving
+        self.received = 0
+        """How many messages have come."""
         self._expected = 0
         self._delivery_ack = self._framed(encode(DeliveryAck(message_id=MessageId(0))))
         self._cursor = 0
         self._announced = 0
         self._newest_push = b""
         self._is_pulling = False
+        # In a room
+        self._room = ""
+        self._room_cursor = 0
+        self._room_announced = 0
+        self._is_pulling_room = False
+        # Asking
+        self._answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     # -- what it is asked to do ------------------------------------------------------
 
@@ -174,10 +186,10 @@ class Client(asyncio.Protocol):
         """Wait until it has logged in and pulled everything."""
         await self._waiting
 
-    def talk_to(self, receiver: str) -> None:
-        """Write to this user from now on."""
+    def talk_to(self, receiver: str, *, type: ConversationType = ConversationType.PRIVATE) -> None:
+        """Write to this user, group or room from now on."""
         message = compose(
-            Conversation(type=ConversationType.PRIVATE, target_id=receiver),
+            Conversation(type=type, target_id=receiver),
             contents.Text(TEXT),
             unique_id=_UNIQUE_ID,
         )
@@ -213,8 +225,22 @@ class Client(asyncio.Protocol):
         self._expected = count
         await self._waiting
 
+    async def ask(self, topic: Topic, target: str, request: payloads.Message) -> bytes:
+        """Send a QUERY and return the payload of its answer."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self._query(topic, target, request, _QUESTION)
+        self._flush()
+        return await self._answer
+
+    async def join(self, room: str) -> None:
+        """Go into a chatroom and read there from now on."""
+        answer = await self.ask(Topic.JOIN_CHRM, room, payloads.ChrmInput(nothing=0))
+        self._room = room
+        self._room_cursor = payloads.ChrmOutput.FromString(answer).joinTime
+
     def close(self) -> None:
         """Leave without a word."""
+        self._waiting.cancel()
         self._transport.abort()
 
     # -- asyncio.Protocol ------------------------------------------------------------
@@ -246,7 +272,7 @@ class Client(asyncio.Protocol):
             elif kind == _DELIVERY:
                 self._delivered(data[begin:end])
             elif kind == _QUERYACK:
-                self._pulled(data[begin:end])
+                self._answered(data[begin:end])
             elif kind == _CONNACK:
                 self._logged_in(data[begin:end])
         if acknowledged:
@@ -285,6 +311,11 @@ class Client(asyncio.Protocol):
             self._out.append(self._delivery_ack)
         if frame[5:12] == _ANNOUNCEMENT:
             announcement = payloads.NotifyMsg.FromString(_payload(frame))
+            if announcement.type == NotifyType.CHATROOM:
+                self._room_announced = max(self._room_announced, announcement.time)
+                if not self._is_pulling_room:
+                    self._pull_room()
+                return
             self._announced = max(self._announced, announcement.time)
             if not self._is_pulling:
                 self._pull()
@@ -304,14 +335,41 @@ class Client(asyncio.Protocol):
             sendBoxSyncTime=0,
             broadcastSyncTime=1,
         )
+        self._query(Topic.PULL_MSG, self._user, pull, _PULL)
+        self._is_pulling = True
+
+    def _pull_room(self) -> None:
+        pull = payloads.ChrmPullMsg(syncTime=self._room_cursor, count=10)
+        self._query(Topic.CHRM_PULL, self._room, pull, _ROOM_PULL)
+        self._is_pulling_room = True
+
+    def _query(self, topic: Topic, target: str, request: payloads.Message, number: int) -> None:
         query = Query(
-            topic=Topic.PULL_MSG,
-            target_id=self._user,
-            message_id=MessageId(0xFFFF),
-            data=payloads.encode(pull),
+            topic=topic,
+            target_id=target,
+            message_id=MessageId(number),
+            data=payloads.encode(request),
         )
         self._out.append(self._framed(encode(query)))
-        self._is_pulling = True
+
+    def _answered(self, frame: bytes) -> None:
+        (number,) = _SHORT.unpack_from(frame, 1)
+        if frame[7:9] != _OK:
+            self._fail(f"QUERYACK {frame[:9].hex()}")
+        elif number == _PULL:
+            self._pulled(frame)
+        elif number == _ROOM_PULL:
+            self._pulled_room(frame)
+        else:
+            self._answer.set_result(frame[9:])
+
+    def _pulled_room(self, frame: bytes) -> None:
+        self._is_pulling_room = False
+        page = payloads.DownStreamMessages.FromString(frame[9:])
+        self._room_cursor = max(self._room_cursor, page.syncTime)
+        self._received(len(page.list))
+        if self._room_announced > self._room_cursor:
+            self._pull_room()
 
     def _pulled(self, frame: bytes) -> None:
         self._is_pulling = False
@@ -325,6 +383,9 @@ class Client(asyncio.Protocol):
             self._done()
 
     def _received(self, count: int) -> None:
+        self.received += count
+        if not self._expected:
+            return
         self._expected -= count
         if self._expected == 0:
             self._done()
@@ -346,28 +407,39 @@ class Client(asyncio.Protocol):
             self._waiting.set_result(None)
 
     def _fail(self, text: str) -> None:
+        error = ConnectionError(f"{self._user}: {text}")
         if not self._waiting.done():
-            self._waiting.set_exception(ConnectionError(f"{self._user}: {text}"))
+            self._waiting.set_exception(error)
 
 
 @asynccontextmanager
-async def clients(users: Sequence[str], port: int, framing: Framing) -> AsyncIterator[list[Client]]:
-    """These users, connected for one block. Of an IM server they are up to date."""
-    loop = asyncio.get_running_loop()
+async def clients(
+    users: Sequence[str], port: int, framing: Framing, *, at_once: int = 1
+) -> AsyncIterator[list[Client]]:
+    """These users, connected for one block. Of an IM server they are up to date.
+
+    ``at_once``: how many of them come together; the next come when these are up to date.
+    """
     connected: list[Client] = []
     try:
-        for user in users:
-            _, client = await loop.create_connection(
-                partial(Client, user, framing), "127.0.0.1", port
-            )
-            connected.append(client)
-            if isinstance(framing, WebSocketFraming):
-                async with asyncio.timeout(PATIENCE):
-                    await client.up_to_date()
+        for first in range(0, len(users), at_once):
+            together = users[first : first + at_once]
+            async with asyncio.timeout(PATIENCE):
+                connected += await asyncio.gather(
+                    *(_client(user, port, framing) for user in together)
+                )
         yield connected
     finally:
         for client in connected:
             client.close()
+
+
+async def _client(user: str, port: int, framing: Framing) -> Client:
+    loop = asyncio.get_running_loop()
+    _, client = await loop.create_connection(partial(Client, user, framing), "127.0.0.1", port)
+    if isinstance(framing, WebSocketFraming):
+        await client.up_to_date()
+    return client
 
 
 def _varint(number: int) -> bytes:

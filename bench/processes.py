@@ -58,9 +58,22 @@ class Measured:
         return sum(map(int, sizes)) * 1024
 
 
+def group_id(size: int) -> str:
+    """The group of so many members that a server is made with."""
+    return f"group-{size}"
+
+
+def group_members(size: int) -> list[str]:
+    """Who is in it."""
+    return [f"member-{size}-{number}" for number in range(size)]
+
+
 @contextmanager
-def im_server(*, backend: str, framer: str) -> Iterator[Measured]:
-    """`improto serve` with a durable store of its own, and no limit on the rate of messages."""
+def im_server(*, backend: str, framer: str, groups: Sequence[int] = ()) -> Iterator[Measured]:
+    """`improto serve` with a durable store of its own, and no limit on the rate of messages.
+
+    ``groups``: sizes of the groups that it has from the start.
+    """
     with tempfile.TemporaryDirectory(prefix="improto-bench-") as folder:
         settings = {
             "IMPROTO_APPS": f"{APP}:{SECRET}",
@@ -70,7 +83,10 @@ def im_server(*, backend: str, framer: str) -> Iterator[Measured]:
             "IMPROTO_MESSAGES_RATE": "0",
             "IMPROTO_STORE_URL": f"sqlite:///{folder}/messages.db",
         }
-        with _process(["-m", "improto_server", "serve"], settings, folder) as measured:
+        program = ["-m", "improto_server", "serve"]
+        if groups:
+            program = ["-m", "bench.prepared", *map(str, groups)]
+        with _process(program, settings, folder) as measured:
             yield measured
 
 

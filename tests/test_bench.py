@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench.__main__ import main
-from bench.report import Row, Table, lines_of, read_baseline, write_baseline
+from bench.report import Row, Table, lines_of, read_baseline, server_row, write_baseline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,8 +32,16 @@ def test_everything_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
         "Durable private message, 1 pair, window 32, in us",
         "Durable private message, 50 pairs, window 32, in us",
         "Durable private message, 50 pairs, one message at a time, in us",
+        "Group message, 10 members online, a delivery, in us",
+        "Group message as the group grows, asyncio, websockets, a delivery, in us",
+        "Private message to somebody absent, 50 senders, window 32, in us",
+        "Pulling 100 waiting messages, each, in us",
+        "Chatroom message, 10 members, a delivery, in us",
+        "Conversation list of 30, a request, in us",
         "Memory per idle connection, 100 of them, in KiB",
-        "Login: HTTP, token, CONNACK, first pull, in us",
+        "Login: HTTP, token, CONNACK, first pull, 50 at once, in us",
+        "Login: HTTP, token, CONNACK, first pull, one after the other, in us",
+        "What is asked of a store that grows, a question, in us",
     ):
         assert f"\n{title}\n" in printed
     for row in ("bare struct", "bare asyncio forwarder", "trio, websockets", "asyncio, wsproto"):
@@ -64,6 +72,28 @@ def test_a_table_shows_values_ratios_and_what_they_were() -> None:
         "ours       5.00    2.50    2.40  reached 6, aim 4",
         "theirs     7.00    3.50    2.00  missed (goal 6)  why more than it was?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["core", "jumping"], "there is no bench jumping"),
+        (["core", "--record"], "a baseline is of one run of everything"),
+    ],
+)
+def test_what_cannot_be_measured(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert complaint in capsys.readouterr().err
+
+
+def test_trio_is_compared_with_asyncio() -> None:
+    first = server_row([], 4.0, "asyncio", "wsproto", goal=3.0, aim=2.0)
+    assert (first.name, first.goal, first.aim) == ("asyncio, wsproto", 3.0, 2.0)
+    assert server_row([first], 5.0, "trio", "wsproto", goal=3.0).goal == 6.0
+    assert server_row([first], 5.0, "trio", "websockets", goal=3.0).goal is None
 
 
 def test_a_baseline_is_read_as_it_was_written(tmp_path: Path) -> None:

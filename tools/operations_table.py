@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from improto.config import Limits
 from improto.operations import OPERATIONS, Area, Direction, Operation, Signal, Topic
 from improto_server.gateway import LoginRules
+from improto_server.hub import DevicePolicy
 from improto_server.navigation import Navigation
 from improto_server.router import MESSAGES
 from improto_server.services.accounts import Accounts
@@ -57,7 +58,8 @@ def rows() -> list[Row]:
                 accounts=accounts,
                 navigation=navigation,
                 limits=Limits(),
-                login_rules=LoginRules(is_multi_device=True),
+                login_rules=LoginRules(),
+                devices=DevicePolicy(),
                 message_rules=MessageRules(),
                 wall_clock=lambda: 0,
                 monotonic=lambda: 0.0,

@@ -14,6 +14,7 @@ import anyio
 from improto_server import robot
 from improto_server.config import Backend, GroupReceipts
 from improto_server.gateway import LoginRules
+from improto_server.hub import DevicePolicy
 from improto_server.navigation import Navigation
 from improto_server.robot import Robot
 from improto_server.services.accounts import Accounts
@@ -89,13 +90,19 @@ class Application:
             navigation=self.navigation,
             limits=limits,
             login_rules=LoginRules(
-                is_multi_device=messages.multi_device,
                 allowed_origins=frozenset(gateway.allowed_origins),
                 most_connections=MOST_CONNECTIONS,
                 messages_per_second=messages.rate,
             ),
+            devices=DevicePolicy(
+                messages.multi_device,
+                {
+                    each.key: each.multi_device
+                    for each in settings.apps
+                    if each.multi_device is not None
+                },
+            ),
             message_rules=MessageRules(
-                is_multi_device=messages.multi_device,
                 offline_days=messages.offline_days,
                 recall_minutes=messages.recall_minutes,
                 has_receipt_topics=has_receipt_topics,

@@ -215,6 +215,8 @@ class AppSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
     secret: Annotated[str, Meta(pattern=rf"^\S{{{SECRET_BYTES},256}}\Z")]
+    multi_device: bool | None = None
+    """None: what ``messages.multi_device`` says."""
 
     def __repr__(self) -> str:
         """Without the secret, because settings get logged."""
@@ -225,7 +227,8 @@ _Apps = Annotated[
     tuple[AppSettings, ...],
     Meta(
         description="a list of tables with key (1 to 64 of A-Z a-z 0-9 _ -)"
-        f" and secret ({SECRET_BYTES} to 256 characters, no spaces)"
+        f" and secret ({SECRET_BYTES} to 256 characters, no spaces),"
+        " and multi_device (true or false) if it is to differ"
     ),
 ]
 

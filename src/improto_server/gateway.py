@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from improto.http import HttpRequest, HttpResponse
     from improto.service import Peer
     from improto_server.clock import MessageClock
-    from improto_server.hub import Device, Hub
+    from improto_server.hub import Device, DevicePolicy, Hub
     from improto_server.navigation import Navigation
     from improto_server.router import Router
     from improto_server.services.accounts import Accounts
@@ -46,8 +46,6 @@ _logger = logging.getLogger(__name__)
 class LoginRules:
     """What the operator decides about connections."""
 
-    is_multi_device: bool
-    """Users may have several; otherwise the newest one stays (session 10)."""
     allowed_origins: frozenset[str] = frozenset()
     """Web origins that may connect; empty: all. Programs send none and may always."""
     blocked_users: frozenset[tuple[str, str]] = frozenset()
@@ -70,6 +68,7 @@ class Gateway:
         navigation: Navigation,
         router: Router,
         rules: LoginRules,
+        devices: DevicePolicy,
         standings: Standings,
         monotonic: Callable[[], float],
     ) -> None:
@@ -79,6 +78,7 @@ class Gateway:
         self._navigation = navigation
         self._router = router
         self._rules = rules
+        self._devices = devices
         self._standings = standings
         self._monotonic = monotonic
         self._is_draining = False
@@ -159,5 +159,5 @@ class Gateway:
         # From the inbox's own clock: what is older was sent while the client was away, even if a
         # burst has run ahead of the machine's clock (session 8.7).
         peer.accept(user_id, secrets.token_hex(16), timestamp=self._clock.next(key))
-        if not self._rules.is_multi_device:
+        if not self._devices.allows_many(peer.login.app_key):
             self._hub.dismiss_others(device, DisconnectStatus.OTHER_DEVICE_LOGIN)

@@ -6,13 +6,14 @@ a connection is a device (session 1). Users of different apps never meet.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from improto import payloads
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from improto.codes import DisconnectStatus
     from improto.operations import Topic
@@ -22,6 +23,20 @@ if TYPE_CHECKING:
     from improto_server.clock import UserKey
     from improto_server.inbox import Inbox
     from improto_server.rate import TokenBucket
+
+
+class DevicePolicy(NamedTuple):
+    """Which apps let a user have several connections at a time (session 10)."""
+
+    is_many: bool = False
+    """True: in apps that do not say, a user may have several, and each sees what the others
+    send. False: the newest one stays."""
+    exceptions: Mapping[str, bool] = MappingProxyType({})
+    """What apps say, by app key."""
+
+    def allows_many(self, app: str) -> bool:
+        """Whether users of the app may have several."""
+        return self.exceptions.get(app, self.is_many)
 
 
 class Device:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from improto_server.clock import MessageClock
 from improto_server.gateway import Gateway, LoginRules
-from improto_server.hub import Hub
+from improto_server.hub import DevicePolicy, Hub
 from improto_server.router import Router
 from improto_server.services.chatrooms import ChatroomRules, Rooms
 from improto_server.services.conversation_settings import ConversationSettings
@@ -62,8 +62,6 @@ if TYPE_CHECKING:
 class MessageRules:
     """What the operator decides about messages."""
 
-    is_multi_device: bool = False
-    """Users may have several connections; what one sends, the others see (session 10)."""
     offline_days: int = 7
     """How far back a device without a cursor reads (session 8.3)."""
     recall_minutes: int = 0
@@ -90,6 +88,7 @@ class System:
         limits: Limits,
         login_rules: LoginRules,
         message_rules: MessageRules,
+        devices: DevicePolicy,
         wall_clock: Callable[[], int],
         monotonic: Callable[[], float],
         chatroom_rules: ChatroomRules = _CHATROOM_RULES,
@@ -122,7 +121,7 @@ class System:
             rosters=self.rosters,
             rooms=self.rooms,
             limits=limits,
-            is_multi_device=rules.is_multi_device,
+            devices=devices,
             monotonic=monotonic,
         )
         self.room_notices = RoomNotices(self.rooms, self.messages)
@@ -134,7 +133,7 @@ class System:
             store=store,
             clock=self.clock,
             limits=limits,
-            is_multi_device=rules.is_multi_device,
+            devices=devices,
             offline_days=rules.offline_days,
             own_days=self.user_settings.days,
         )
@@ -224,6 +223,7 @@ class System:
             navigation=navigation,
             router=self.router,
             rules=login_rules,
+            devices=devices,
             standings=self.standings,
             monotonic=monotonic,
         )

@@ -29,6 +29,7 @@ from improto.operations import Topic
 from improto.server import ServerConnection
 from improto.service import Peer
 from improto_server.gateway import LoginRules
+from improto_server.hub import DevicePolicy
 from improto_server.navigation import Navigation
 from improto_server.services.accounts import TokenCheck, TokenOutcome
 from improto_server.services.room import ChatroomRules
@@ -189,15 +190,14 @@ class Rig:
             accounts=self.accounts,
             navigation=self.navigation,
             limits=self.limits,
+            devices=DevicePolicy(multi_device, {"other": not multi_device}),
             login_rules=LoginRules(
-                is_multi_device=multi_device,
                 allowed_origins=frozenset(allowed_origins),
                 blocked_users=frozenset((APP, name) for name in blocked),
                 most_connections=most_connections,
                 messages_per_second=rate,
             ),
             message_rules=MessageRules(
-                is_multi_device=multi_device,
                 offline_days=offline_days,
                 recall_minutes=recall_minutes,
                 has_receipt_topics=receipt_topics,

@@ -284,3 +284,12 @@ def test_everyday_ends_are_not_worth_a_line(
     alice.dispatch()
     assert alice.closed is not None
     assert caplog.messages == []
+
+
+def test_each_app_may_have_its_own_way_with_devices(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    here, there = rig.client("alice"), rig.client("alice", app="other")
+    rig.client("alice")
+    rig.client("alice", app="other")
+    assert not here.peer.is_open
+    assert there.peer.is_open

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from improto.config import Limits
     from improto.events import PullReceived
     from improto_server.clock import MessageClock, UserKey
-    from improto_server.hub import Device
+    from improto_server.hub import Device, DevicePolicy
     from improto_server.store import InboxItem, InboxPage, Store
 
 DAY: Final = 24 * 60 * 60 * 1000
@@ -37,7 +37,8 @@ class Inboxes:
     """Answers pulls.
 
     ``offline_days``: how far back a device without a cursor reads, and ``own_days`` of users who
-    want less; ``is_multi_device``: what the user sent from other devices is in his inbox too.
+    want less; where ``devices`` allows
+    many, what the user sent from other ones is in his inbox too.
     """
 
     def __init__(
@@ -46,14 +47,14 @@ class Inboxes:
         store: Store,
         clock: MessageClock,
         limits: Limits,
-        is_multi_device: bool,
+        devices: DevicePolicy,
         offline_days: int,
         own_days: Mapping[UserKey, int],
     ) -> None:
         self._store = store
         self._clock = clock
         self._limits = limits
-        self._is_multi_device = is_multi_device
+        self._devices = devices
         self._days = offline_days
         self._own_days = own_days
 
@@ -66,7 +67,7 @@ class Inboxes:
         window = self._clock.now() - days * DAY
         received_after = event.sync_time if event.sync_time > 0 else window
         sent_after = None
-        if self._is_multi_device and event.sent_sync_time is not None:
+        if event.sent_sync_time is not None and self._devices.allows_many(user.key[0]):
             sent_after = event.sent_sync_time if event.sent_sync_time > 0 else window
         device.cursor = event.sync_time
         device.sent_cursor = event.sent_sync_time or 0

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from improto.frames import MessageId
     from improto.operations import Operation
     from improto_server.clock import MessageClock, UserKey
-    from improto_server.hub import Device, Hub
+    from improto_server.hub import Device, DevicePolicy, Hub
     from improto_server.services.chatrooms import Room, Rooms
     from improto_server.services.data import Data
     from improto_server.services.delivery import Delivery
@@ -138,7 +138,7 @@ class Messages:
         rosters: Rosters,
         rooms: Rooms,
         limits: Limits,
-        is_multi_device: bool,
+        devices: DevicePolicy,
         monotonic: Callable[[], float],
     ) -> None:
         self._store = store
@@ -149,7 +149,7 @@ class Messages:
         self._rosters = rosters
         self._rooms = rooms
         self._limits = limits
-        self._is_multi_device = is_multi_device
+        self._devices = devices
         self._monotonic = monotonic
         self._uids = UidMaker()
         self.reserve = Reserve(data)
@@ -461,7 +461,7 @@ class Messages:
             unique_id=up.clientUniqueId or None,
             item=item,
             receivers=() if roster is not None else tuple(name for _, name in inboxes),
-            sent_box=self._is_multi_device and room is None,
+            sent_box=room is None and self._devices.allows_many(app),
             in_history=bool(up.sessionId & _STORED) and not is_directed,
             in_stream=roster is not None or room is not None,
             read_until=read_until(up, now=time) if up.classname in _READ_MARKS else None,
@@ -541,7 +541,7 @@ class Messages:
         for key in route.inboxes:
             if key != letter.sender:
                 self._delivery.push_status(letter.device, key, entry)
-        if not self._is_multi_device:
+        if not self._devices.allows_many(letter.sender[0]):
             # The sender's only other device can be the one that has just replaced this one.
             return
         if letter.copied_as is not None and letter.copied_as[0].kind is Kind.STATUS:
