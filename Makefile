@@ -33,6 +33,10 @@ test: $(VENV)/.installed-test ## Run all tests
 interop: $(VENV)/.installed-test ## Run only the tests against independent clients
 	@$(PY) -m pytest -m interop
 
+.PHONY: models
+models: $(VENV)/.installed-test ## Compare the server with small models, step by step
+	@$(PY) -m pytest tests/server/test_*_model.py
+
 .PHONY: coverage
 coverage: $(VENV)/.installed-dev ## Check that each core module is covered by its own tests
 	@$(PY) -m tools.core_coverage

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -34,6 +34,9 @@ from tests.server.room_tools import (
     status,
     texts,
 )
+
+if TYPE_CHECKING:
+    import pytest
 
 USERS = ("alice", "bob", "carol")
 ROOMS = ("lobby", "kitchen")
@@ -339,11 +342,12 @@ class ChatroomMachine(RuleBasedStateMachine):
                     }
 
 
-def test_chatrooms_are_as_the_model_says() -> None:
+def test_chatrooms_are_as_the_model_says(capsys: pytest.CaptureFixture[str]) -> None:
     ChatroomMachine.steps.clear()
     machine = ChatroomMachine.TestCase()
     machine.settings = settings(stateful_step_count=40)
     machine.runTest()
     steps = ChatroomMachine.steps
-    print(f"{steps.total() - steps['runs']} steps in {steps['runs']} runs: {dict(steps)}")
+    with capsys.disabled():
+        print(f"\nchatroom model: {steps.total() - steps['runs']} steps: {dict(steps)}")
     assert set(steps) >= {"join", "exit", "cut", "wait", "restart", "speak", "set", "delete"}

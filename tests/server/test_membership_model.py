@@ -12,9 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import invariant, rule
 
 from improto import payloads
 from improto.codes import ConversationType, ErrorCode
@@ -24,11 +23,14 @@ from improto.operations import Topic
 from improto_server.steps import begin
 from improto_server.store import Place
 from improto_server.store.queries import inbox_after
+from tests.server.model_tools import CountedMachine, play
 from tests.server.rig import APP, Rig, item
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
+
+    import pytest
 
     from improto_server.steps import Pending
     from tests.server.rig import Client
@@ -108,7 +110,7 @@ class Reader:
             self.pull()
 
 
-class MembershipMachine(RuleBasedStateMachine):
+class MembershipMachine(CountedMachine):
     """Everything that may happen around two groups."""
 
     def __init__(self) -> None:
@@ -298,5 +300,5 @@ class MembershipMachine(RuleBasedStateMachine):
             assert list(roster.members) == model.members
 
 
-TestMembership = MembershipMachine.TestCase
-TestMembership.settings = settings(stateful_step_count=30)
+def test_members_see_what_was_sent_while_they_were_in(capsys: pytest.CaptureFixture[str]) -> None:
+    play(MembershipMachine, capsys, longest=30)

@@ -12,18 +12,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import invariant, rule
 
 from improto.codes import ConversationType
 from improto.messages import MessageDirection
 from improto_server.store import NewMessage, Store, Stored, StoreError, queries
+from tests.server.model_tools import CountedMachine, play
 from tests.server.store_tools import HandLoop, disk_error, listening, message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
     from sqlalchemy import Connection
 
 USERS = ("alice", "bob", "carol")
@@ -54,7 +55,7 @@ def is_repeat(new: NewMessage, old: NewMessage) -> bool:
     )
 
 
-class StoreMachine(RuleBasedStateMachine):
+class StoreMachine(CountedMachine):
     """Everything that a server may do to its store."""
 
     def __init__(self) -> None:
@@ -320,5 +321,5 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.pending >= 0
 
 
-TestStoreMachine = StoreMachine.TestCase
-TestStoreMachine.settings = settings(stateful_step_count=40)
+def test_the_store_is_as_the_model_says(capsys: pytest.CaptureFixture[str]) -> None:
+    play(StoreMachine, capsys, longest=40)
