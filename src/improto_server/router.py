@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from improto import operations, payloads
 from improto.codes import ErrorCode
-from improto.errors import DecodeError
+from improto.errors import DecodeError, EncodeError
 from improto.operations import OPERATIONS, Area, Operation, Signal, Topic
 from improto_server.errors import ServiceError, StatusAnswer
 from improto_server.services import Caller
-from improto_server.services.messages import Sent
+from improto_server.services.letters import Sent
 from improto_server.steps import start
 
 if TYPE_CHECKING:
@@ -158,7 +158,12 @@ class Router:
         elif result is not None:
             assert not isinstance(result, Sent)
             data = payloads.encode(result)
-        device.peer.answer(message_id, timestamp=self._clock.now(), status=status, data=data)
+        now = self._clock.now()
+        try:
+            device.peer.answer(message_id, timestamp=now, status=status, data=data)
+        except EncodeError as error:
+            status = _status(error)
+            device.peer.answer(message_id, timestamp=now, status=status)
 
     def _acknowledge(
         self, device: Device, message_id: MessageId, result: Message | Sent | Exception | None

@@ -35,6 +35,7 @@ from improto_server.services.recall import Recalls
 from improto_server.services.relations import Relations
 from improto_server.services.roomnotices import RoomNotices
 from improto_server.services.rosters import Rosters
+from improto_server.services.routing import Routing
 from improto_server.services.rtc import RtcRooms
 from improto_server.services.rtc_data import RtcData
 from improto_server.services.rtc_invites import RtcInvites
@@ -98,10 +99,11 @@ class System:
         rules = message_rules
         self.clock = MessageClock(wall_clock, floor=store.latest_time)
         self.hub = Hub(lambda key: self.delivery.open_inbox(key))
-        self.data = Data(store)
+        self.data = Data(store, self.clock)
         self.delivery = Delivery(clock=self.clock, hub=self.hub)
         self.standings = Standings(self.data, self.hub, bans=store.ask(stored_bans))
         self.rosters = Rosters(self.data, self.clock)
+        self.rosters.on_left.append(self.delivery.forget)
         self.rooms = Rooms(
             data=self.data,
             clock=self.clock,
@@ -111,13 +113,16 @@ class System:
             left=store.ask(left_rooms),
             monotonic=monotonic,
         )
+        self.routing = Routing(
+            clock=self.clock, standings=self.standings, rosters=self.rosters, rooms=self.rooms
+        )
         self.messages = Messages(
             store=store,
             data=self.data,
             clock=self.clock,
             hub=self.hub,
             delivery=self.delivery,
-            standings=self.standings,
+            routing=self.routing,
             rosters=self.rosters,
             rooms=self.rooms,
             limits=limits,
@@ -162,10 +167,15 @@ class System:
         self.users = Users(self.data, self.clock)
         services = store.ask(public_services.everything)
         self.public_services = PublicServices(
-            self.data, self.clock, accounts=self.messages.accounts, rows=services
+            self.data, self.clock, accounts=self.routing.accounts, rows=services
         )
         self.customer_services = CustomerServices(
-            self.data, self.clock, self.messages, rows=services, random=token_bytes
+            self.data,
+            self.clock,
+            self.messages,
+            accounts=self.routing.accounts,
+            rows=services,
+            random=token_bytes,
         )
         navigation.has_services = self.public_services.exist
         self.rtc = RtcRooms(

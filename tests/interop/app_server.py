@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 async def obey(application: Application, line: bytes) -> Any:
     """Do what one line says; the result, or what went wrong."""
     service, function, arguments, options = json.loads(line)
-    steps = getattr(getattr(application.system, service), function)(*arguments, **options)
+    # A user is a pair of app and name, and what JSON calls a list is no key.
+    values = (tuple(each) if isinstance(each, list) else each for each in arguments)
+    steps = getattr(getattr(application.system, service), function)(*values, **options)
     return await _finished(steps)
 
 

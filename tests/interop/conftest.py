@@ -93,8 +93,12 @@ def server(shared_server: ImServer) -> Iterator[ImServer]:
 
 @pytest.fixture(scope="session")
 def many_devices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImServer]:
-    """A server whose users may have several devices at a time."""
-    server = ImServer(tmp_path_factory.mktemp("many-devices"), IMPROTO_MESSAGES_MULTI_DEVICE="true")
+    """A server whose users may have several devices at a time, and with the newer receipts."""
+    server = ImServer(
+        tmp_path_factory.mktemp("many-devices"),
+        IMPROTO_MESSAGES_MULTI_DEVICE="true",
+        IMPROTO_MESSAGES_GROUP_RECEIPTS="topics",
+    )
     server.start()
     try:
         yield server
@@ -105,7 +109,16 @@ def many_devices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImServer]
 @pytest.fixture(params=list(SERVER_KINDS))
 def own_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ImServer]:
     """A server for one test, which may kill it. The test starts it."""
-    server = ImServer(tmp_path, **SERVER_KINDS[request.param])
+    yield from _server_of_one_test(ImServer(tmp_path, **SERVER_KINDS[request.param]))
+
+
+@pytest.fixture
+def lone_server(tmp_path: Path) -> Iterator[ImServer]:
+    """The same with the defaults, where the event loop of the server makes no difference."""
+    yield from _server_of_one_test(ImServer(tmp_path))
+
+
+def _server_of_one_test(server: ImServer) -> Iterator[ImServer]:
     try:
         yield server
         print(server.report())

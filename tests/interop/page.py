@@ -20,6 +20,7 @@ import anyio
 from playwright.async_api import async_playwright
 
 from tests.interop.party import (
+    CHATROOM,
     PATIENCE,
     SETTLING,
     TEXT,
@@ -27,6 +28,7 @@ from tests.interop.party import (
     Listed,
     Party,
     Place,
+    Readers,
     Refused,
     RoomInfo,
     Sent,
@@ -155,8 +157,9 @@ class Page(Party):
     def disconnect(self) -> None:
         self.script("() => im.disconnect()")
 
-    def register(self, kind: str, properties: Sequence[str]) -> None:
-        self.script("(k, p) => im.register('OwnMessage', k, p)", kind, properties)
+    def register(self, kind: str, properties: Sequence[str], *, is_kept: bool = True) -> None:
+        name = kind.replace(":", "_")
+        self.script("(...all) => im.register(...all)", name, kind, properties, is_kept)
 
     def send_all(
         self,
@@ -166,12 +169,45 @@ class Page(Party):
         kind: str = TEXT,
         only: Sequence[str] = (),
         is_mentioning: bool = False,
+        is_expandable: bool = False,
+        is_status: bool = False,
     ) -> list[Sent]:
-        answers = self.script(
-            "(...all) => im.sendAll(...all)", Place.of(to), kind, contents, only, is_mentioning
-        )
+        how = {
+            "userIds": only,
+            "isMentioning": is_mentioning,
+            "isExpandable": is_expandable,
+            "isStatus": is_status,
+        }
+        answers = self.script("(...all) => im.sendAll(...all)", Place.of(to), kind, contents, how)
         messages = [_heard(_result(answer)[0]) for answer in answers]
         return [Sent(uid=message.uid, time=message.time) for message in messages]
+
+    def expand(self, uid: str, pairs: Mapping[str, str]) -> None:
+        self.ask("expand", uid, pairs)
+
+    def remove_expansion(self, uid: str, keys: Sequence[str]) -> None:
+        self.ask("removeExpansion", uid, keys)
+
+    def take_expansions(self, count: int) -> list[tuple[str, Any]]:
+        self.wait_for(f"expansions.length >= {count}")
+        return [tuple(each) for each in self.script("n => im.expansions.splice(0, n)", count)]
+
+    def answer_receipts(self, of: Place) -> None:
+        """Answer all who have asked whether they are read."""
+        self.ask("answerReceipts", of)
+
+    def receipts(self, least: int) -> list[dict[str, int]]:
+        """How many have read which message, each time that the SDK has said it."""
+        self.wait_for(f"receipts.length >= {least}")
+        receipts: list[dict[str, int]] = self.script("() => im.receipts")
+        return receipts
+
+    def report_read(self, group: str, uids: Sequence[str]) -> None:
+        self.ask("reportRead", group, uids)
+
+    def readers(self, group: str, uid: str) -> Readers:
+        (answer,) = self.ask("readers", group, uid)
+        return Readers(answer["totalMemberCount"], [each["userId"] for each in answer["list"]])
 
     def send_typing(self, to: str) -> None:
         """Tell somebody that this user is typing."""
@@ -181,7 +217,11 @@ class Page(Party):
         self, of: Place | str, *, time: int = 0, count: int, is_forward: bool = False
     ) -> tuple[list[Heard], bool]:
         place = Place.of(of)
-        messages, has_more = self.ask("history", place, time, count, int(is_forward))
+        if place.type == CHATROOM:
+            page = self.ask("roomHistory", place.id, time, count, int(is_forward))
+        else:
+            page = self.ask("history", place, time, count, int(is_forward))
+        messages, has_more = page
         return [_heard(message) for message in messages], has_more
 
     def delete(self, of: Place | str, messages: Sequence[Heard]) -> None:
@@ -194,8 +234,8 @@ class Page(Party):
         (notice,) = self.ask("recall", message.uid)
         return Sent(uid=notice["uid"], time=notice["time"])
 
-    def conversations(self) -> list[Listed]:
-        (listed,) = self.ask("conversations")
+    def conversations(self, count: int = 100) -> list[Listed]:
+        (listed,) = self.ask("conversations", count)
         return [
             Listed(
                 place=Place(entry["type"], entry["id"]), uid=entry["uid"], content=entry["content"]
@@ -208,8 +248,25 @@ class Page(Party):
         (count,) = self.ask("unread", Place.of(of))
         return int(count)
 
+    def total_unread(self) -> int:
+        """How many messages the SDK counts as unread."""
+        (count,) = self.ask("totalUnread")
+        return int(count)
+
     def remove_conversation(self, of: Place | str) -> None:
         self.ask("removeConversation", Place.of(of))
+
+    def make_tag(self, tag: str, name: str) -> None:
+        self.ask("makeTag", tag, name)
+
+    def remove_tag(self, tag: str) -> None:
+        self.ask("removeTag", tag)
+
+    def tag(self, tag: str, places: Sequence[Place]) -> None:
+        self.ask("tag", tag, places)
+
+    def wait_until_tagged(self, tag: str, places: Sequence[Place]) -> None:
+        self._wait_until("([tag, places]) => im.isTagged(tag, places)", tag, places)
 
     def join(self, room: str, *, count: int) -> None:
         self.ask("join", room, count)
@@ -222,9 +279,16 @@ class Page(Party):
         return RoomInfo(**info)
 
     def set_entry(
-        self, room: str, key: str, value: str, *, force: bool = False, auto_delete: bool = False
+        self,
+        room: str,
+        key: str,
+        value: str,
+        *,
+        force: bool = False,
+        auto_delete: bool = False,
+        is_told: bool = False,
     ) -> None:
-        self.ask("setEntry", room, key, value, force, auto_delete)
+        self.ask("setEntry", room, key, value, force, auto_delete, is_told)
 
     def remove_entry(self, room: str, key: str, *, force: bool = False) -> None:
         self.ask("removeEntry", room, key, force)
@@ -243,11 +307,7 @@ class Page(Party):
 
     def wait_until_shown(self, place: Place | str, status: Mapping[str, bool]) -> None:
         """Wait until the SDK says so."""
-        script = "([place, wanted]) => im.isShown(place, wanted)"
-        arguments = [Place.of(place), status]
-        self._run(
-            lambda: self._page.wait_for_function(script, arg=arguments, polling=_POLLING), script
-        )
+        self._wait_until("([place, wanted]) => im.isShown(place, wanted)", Place.of(place), status)
 
     def ask(self, name: str, *arguments: Any) -> Any:
         """Ask the SDK something; what its callback gets, or Refused with the code."""
@@ -278,8 +338,8 @@ class Page(Party):
         return typing
 
     def wait_for(self, condition: str) -> None:
-        """Wait for something about ``messages``, ``statuses`` or ``typing``."""
-        names = "{ messages, statuses, typing }"
+        """Wait for something about what the SDK has told: ``messages``, ``statuses`` ..."""
+        names = "{ messages, statuses, typing, expansions, receipts }"
         script = f"() => {{ const {names} = im; return {condition}; }}"
         self._run(lambda: self._page.wait_for_function(script, polling=_POLLING), condition)
 
@@ -300,6 +360,11 @@ class Page(Party):
         """What is good to know when a test has failed."""
         title = f"what the page of {self.user} with {self.sdk.name} has said:"
         return "\n  ".join([title, *self.mistakes, *self._console[-20:]])
+
+    def _wait_until(self, script: str, *arguments: Any) -> None:
+        self._run(
+            lambda: self._page.wait_for_function(script, arg=arguments, polling=_POLLING), script
+        )
 
     def _run(self, start: Callable[[], Awaitable[T]], what: str = "the page") -> T:
         async def run() -> T:

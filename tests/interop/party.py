@@ -8,7 +8,7 @@ place cannot go unnoticed.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -33,12 +33,17 @@ READ: Final = "RC:ReadNtf"
 IMAGE: Final = "RC:ImgMsg"
 RECALL: Final = "RC:RcCmd"
 SYNC_READ: Final = "RC:SRSMsg"
-
+ASK_RECEIPT: Final = "RC:RRReqMsg"
+RECEIPT: Final = "RC:RRRspMsg"
+EXPANSION: Final = "RC:MsgExMsg"
+ENTRY: Final = "RC:chrmKVNotiMsg"
 
 PRIVATE: Final = 1
 DISCUSSION: Final = 2
 GROUP: Final = 3
 CHATROOM: Final = 4
+CUSTOMER_SERVICE: Final = 5
+PUBLIC_SERVICE: Final = 8
 
 
 class Place(NamedTuple):
@@ -85,6 +90,8 @@ class Heard:
     """The user has sent it, from this client or another."""
     is_mentioned: bool | None = None
     """The message mentions the user; None if the client does not tell."""
+    expansion: Content = field(default_factory=dict)
+    """The pairs that are attached to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +110,13 @@ class RoomInfo:
 
     total: int
     members: list[str]
+
+
+class Readers(NamedTuple):
+    """Who has read a message of a group, of how many."""
+
+    total: int
+    users: list[str]
 
 
 class Party(ABC):
@@ -129,10 +143,13 @@ class Party(ABC):
         kind: str = TEXT,
         only: Sequence[str] = (),
         is_mentioning: bool = False,
+        is_expandable: bool = False,
+        is_status: bool = False,
     ) -> list[Sent]:
         """Send messages without waiting in between; then wait until all are acknowledged.
 
         ``only``: for these members of a group. ``is_mentioning``: the content says whom.
+        ``is_expandable``: pairs can be attached. ``is_status``: only for those who are there.
         """
 
     @abstractmethod
@@ -154,12 +171,48 @@ class Party(ABC):
         """Take back a message that this client has sent."""
 
     @abstractmethod
-    def conversations(self) -> list[Listed]:
-        """The list of conversations, as the server keeps it, the newest first."""
+    def expand(self, uid: str, pairs: Mapping[str, str]) -> None:
+        """Attach pairs to an expandable message that this client has sent or heard."""
+
+    @abstractmethod
+    def remove_expansion(self, uid: str, keys: Sequence[str]) -> None:
+        """Take pairs off again."""
+
+    @abstractmethod
+    def take_expansions(self, count: int) -> list[tuple[str, Any]]:
+        """What others have attached (pairs) or taken off (keys) next, and to which message."""
+
+    @abstractmethod
+    def report_read(self, group: str, uids: Sequence[str]) -> None:
+        """Say which messages of a group have been read, where that is no message."""
+
+    @abstractmethod
+    def readers(self, group: str, uid: str) -> Readers:
+        """Who has read a message of a group, where that is no message."""
+
+    @abstractmethod
+    def conversations(self, count: int = 100) -> list[Listed]:
+        """The first of the list of conversations, as the server keeps it, the newest first."""
 
     @abstractmethod
     def remove_conversation(self, of: Place | str) -> None:
         """Take a conversation off the list."""
+
+    @abstractmethod
+    def make_tag(self, tag: str, name: str) -> None:
+        """Make a tag."""
+
+    @abstractmethod
+    def remove_tag(self, tag: str) -> None:
+        """Remove a tag."""
+
+    @abstractmethod
+    def tag(self, tag: str, places: Sequence[Place]) -> None:
+        """Give conversations a tag."""
+
+    @abstractmethod
+    def wait_until_tagged(self, tag: str, places: Sequence[Place]) -> None:
+        """Wait until just these conversations have a tag, the last spoken in at the end."""
 
     @abstractmethod
     def join(self, room: str, *, count: int) -> None:
@@ -175,9 +228,16 @@ class Party(ABC):
 
     @abstractmethod
     def set_entry(
-        self, room: str, key: str, value: str, *, force: bool = False, auto_delete: bool = False
+        self,
+        room: str,
+        key: str,
+        value: str,
+        *,
+        force: bool = False,
+        auto_delete: bool = False,
+        is_told: bool = False,
     ) -> None:
-        """Set a value of a chatroom's store."""
+        """Set a value of a chatroom's store. ``is_told``: by a message to the others."""
 
     @abstractmethod
     def remove_entry(self, room: str, key: str, *, force: bool = False) -> None:
@@ -199,8 +259,10 @@ class Party(ABC):
     def heard(self, least: int = 0) -> list[Heard]:
         """All messages from the beginning, as soon as there are this many."""
 
-    def register(self, kind: str, properties: Sequence[str]) -> None:  # noqa: B027
-        """Announce a kind of messages that is the application's own, where that is needed."""
+    def register(  # noqa: B027
+        self, kind: str, properties: Sequence[str], *, is_kept: bool = True
+    ) -> None:
+        """Announce a kind of messages that the client does not know, where that is needed."""
 
     def send(self, to: Place | str, content: Content, **options: Any) -> Sent:
         """Send a message and wait until it is acknowledged; see :meth:`send_all`."""

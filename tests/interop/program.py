@@ -14,38 +14,31 @@ import improto_asyncio
 import improto_trio
 from improto import contents, payloads
 from improto.codes import ConversationType
-from improto.contents import DownFlag, UpFlag
+from improto.contents import UpFlag
 from improto.errors import RequestRefused
-from improto.frames import TimeMs
-from improto.messages import (
-    ChatMessage,
-    Conversation,
-    MessageDirection,
-    compose,
-    conversation_type,
-    received,
-)
-from improto.messages import (
-    request as improto_request,
-)
-from improto.operations import Topic, clean_topic, history_topic
+from improto.messages import Conversation, compose
+from improto.messages import request as improto_request
+from improto.operations import Kind, Topic, clean_topic, history_topic
 from improto.session import ClientSession
+from tests.interop import translate
 from tests.interop.party import (
     CHATROOM,
+    ENTRY,
+    EXPANSION,
     PATIENCE,
     SETTLING,
     TEXT,
-    Heard,
     Listed,
     Party,
     Place,
+    Readers,
     Refused,
     RoomInfo,
     Sent,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from concurrent.futures import Future
 
     from anyio.abc import TaskStatus
@@ -53,13 +46,14 @@ if TYPE_CHECKING:
 
     from improto._async_client import Client
     from improto.events import PublishAcknowledged
-    from tests.interop.party import Content
+    from tests.interop.party import Content, Heard
     from tests.interop.server import ImServer
 
 T = TypeVar("T")
 M = TypeVar("M", bound=payloads.Message)
 
 _MENTIONING: Final = UpFlag.STORED | UpFlag.COUNTED | UpFlag.MENTION
+_EXPANDABLE: Final = UpFlag.STORED | UpFlag.COUNTED | UpFlag.EXPANDABLE
 
 CONNECT = {"asyncio": improto_asyncio.connect, "trio": improto_trio.connect}
 """By the name of the loop."""
@@ -75,7 +69,8 @@ class Program(Party):
         self._server = server
         self._session = ClientSession()
         self._messages: list[Heard] = []
-        self._sent: dict[str, Conversation] = {}
+        self._places: dict[str, Conversation] = {}
+        """Of messages, by their uids."""
         self._client: Client
         self._life: Future[None] | None = None
         self._news: anyio.Event
@@ -106,9 +101,27 @@ class Program(Party):
         kind: str = TEXT,
         only: Sequence[str] = (),
         is_mentioning: bool = False,
+        is_expandable: bool = False,
+        is_status: bool = False,
     ) -> list[Sent]:
-        flags = _MENTIONING if is_mentioning else None
-        return self._call(self._send_all, _conversation(to), contents, kind, tuple(only), flags)
+        flags = (_MENTIONING if is_mentioning else 0) | (_EXPANDABLE if is_expandable else 0)
+        send = partial(
+            self._client.send,
+            translate.conversation(to),
+            receivers=tuple(only),
+            flags=flags or None,
+            kind=Kind.STATUS if is_status else None,
+        )
+        sent: list[Sent] = self._call(
+            self._send_all, send, [translate.content(kind, c) for c in contents]
+        )
+        self._places |= dict.fromkeys([message.uid for message in sent], translate.conversation(to))
+        return sent
+
+    def publish(self, topic: Topic, to: str, content: Content, *, kind: str = TEXT) -> Sent:
+        """Send a message by a topic that its conversation does not say."""
+        outgoing = compose(Conversation.private(to), translate.content(kind, content))
+        return translate.sent(self._call(self._client.publish, replace(outgoing, topic=topic)))
 
     def history(
         self, of: Place | str, *, time: int = 0, count: int, is_forward: bool = False
@@ -120,7 +133,9 @@ class Program(Party):
         topic = history_topic(ConversationType(place.type))
         target = place.id if place.type == CHATROOM else self.user
         page = self._ask(topic, target, request, payloads.HistoryMsgOuput)
-        found = [_heard(_chat_message(item, self.user, place)) for item in page.list]
+        found = [
+            translate.heard(translate.chat_message(item, self.user, place)) for item in page.list
+        ]
         return found[::-1], bool(page.hasMsg)
 
     def delete(self, of: Place | str, messages: Sequence[Heard]) -> None:
@@ -138,7 +153,7 @@ class Program(Party):
         self._ask(topic, self.user, payloads.CleanHisMsgInput(targetId=place.id, dataTime=until))
 
     def recall(self, message: Heard | Sent) -> Sent:
-        place = self._sent[message.uid]
+        place = self._places[message.uid]
         command = contents.RecallCommand(
             message_uid=message.uid,
             conversation_type=place.type,
@@ -147,10 +162,34 @@ class Program(Party):
         )
         outgoing = compose(Conversation.private(self.user), command, flags=0)
         answer = self._call(self._client.publish, replace(outgoing, topic=Topic.RECALL_MSG))
-        return _sent(answer)
+        return translate.sent(answer)
 
-    def conversations(self) -> list[Listed]:
-        request = payloads.RelationQryInput(type=1, count=100, startTime=0, order=0)
+    def expand(self, uid: str, pairs: Mapping[str, str]) -> None:
+        self._change_expansion(uid, {"mid": uid, "put": dict(pairs)})
+
+    def remove_expansion(self, uid: str, keys: Sequence[str]) -> None:
+        self._change_expansion(uid, {"mid": uid, "del": list(keys)})
+
+    def _change_expansion(self, uid: str, change: Content) -> None:
+        content = translate.content(EXPANSION, change)
+        self._call(self._client.send, self._places[uid], content)
+
+    def take_expansions(self, count: int) -> list[tuple[str, Any]]:
+        messages = self.take(count)
+        assert {message.kind for message in messages} == {EXPANSION}
+        changes = [message.content for message in messages]
+        return [(change["mid"], change.get("put") or change.get("del")) for change in changes]
+
+    def report_read(self, group: str, uids: Sequence[str]) -> None:
+        self._ask(Topic.RR_MSG, group, payloads.GrpReadReceiptMsg(msgId=uids))
+
+    def readers(self, group: str, uid: str) -> Readers:
+        request = payloads.GrpReadReceiptMsg(msgId=[uid])
+        answer = self._ask(Topic.RR_LIST, group, request, payloads.GrpReadReceiptQryResp)
+        return Readers(answer.totalMemberNum, [reader.userId for reader in answer.list])
+
+    def conversations(self, count: int = 100) -> list[Listed]:
+        request = payloads.RelationQryInput(type=1, count=count, startTime=0, order=0)
         page = self._ask(Topic.QRY_RELATION_R, self.user, request, payloads.RelationsOutput)
         return [
             Listed(
@@ -164,6 +203,36 @@ class Program(Party):
     def remove_conversation(self, of: Place | str) -> None:
         place = Place.of(of)
         self._ask(Topic.DEL_RELATION, place.id, payloads.RelationQryInput(type=place.type))
+
+    def make_tag(self, tag: str, name: str) -> None:
+        request = payloads.SessionTagAddInput(version=0)
+        request.tags.add(tagId=tag, name=name)
+        self._ask(Topic.ADD_SE_TAG, self.user, request)
+
+    def remove_tag(self, tag: str) -> None:
+        request = payloads.SessionTagDelInput(version=0)
+        request.tags.add(tagId=tag)
+        self._ask(Topic.DEL_SE_TAG, self.user, request)
+
+    def tag(self, tag: str, places: Sequence[Place]) -> None:
+        request = payloads.SessionStateModifyReq(version=0)
+        for place in places:
+            state = request.state.add(type=place.type, channelId=place.id, time=0)
+            state.stateItem.add(sessionStateType=3, value="").tags.add(tagId=tag)
+        self._ask(Topic.ADD_TAG, self.user, request)
+
+    def wait_until_tagged(self, tag: str, places: Sequence[Place]) -> None:
+        # What is asked for is what the server knows now.
+        request = payloads.SessionReq(time=0)
+        states = self._ask(Topic.PULL_SE_ATTS, self.user, request, payloads.SessionStates)
+        found = {
+            Place(state.type, state.channelId)
+            for state in states.state
+            for item in state.stateItem
+            for each in item.tags
+            if each.tagId == tag
+        }
+        assert found == set(places)
 
     def join(self, room: str, *, count: int) -> None:
         self._ask(Topic.JOIN_CHRM, room, payloads.ChrmInput(nothing=1), payloads.ChrmOutput)
@@ -181,12 +250,25 @@ class Program(Party):
         )
 
     def set_entry(
-        self, room: str, key: str, value: str, *, force: bool = False, auto_delete: bool = False
+        self,
+        room: str,
+        key: str,
+        value: str,
+        *,
+        force: bool = False,
+        auto_delete: bool = False,
+        is_told: bool = False,
     ) -> None:
         entry = payloads.ChrmKVEntity(
             key=key, value=value, status=auto_delete * 1 | force * 2, uid=self.user
         )
-        self._ask(Topic.SET_KV, room, payloads.SetChrmKV(entry=entry), payloads.ChrmOutput)
+        request = payloads.SetChrmKV(entry=entry)
+        if is_told:
+            notice = {"type": 1, "key": key, "value": value, "extra": ""}
+            data = json.dumps(notice).encode()
+            told = payloads.UpStreamMessage(sessionId=1, classname=ENTRY, content=data)
+            request = payloads.SetChrmKV(entry=entry, bNotify=True, notification=told, type=4)
+        self._ask(Topic.SET_KV, room, request, payloads.ChrmOutput)
 
     def remove_entry(self, room: str, key: str, *, force: bool = False) -> None:
         entry = payloads.ChrmKVEntity(key=key, value="", status=4 | force * 2, uid=self.user)
@@ -230,7 +312,8 @@ class Program(Party):
         ) as self._client:
             task_status.started()
             async for message in self._client.messages():
-                self._messages.append(_heard(message))
+                self._messages.append(translate.heard(message))
+                self._places[self._messages[-1].uid] = message.conversation
                 self._news.set()
                 self._news = anyio.Event()
 
@@ -244,28 +327,21 @@ class Program(Party):
 
     async def _send_all(
         self,
-        to: Conversation,
-        contents: Sequence[Content],
-        kind: str,
-        only: tuple[str, ...],
-        flags: int | None,
+        send: Callable[[contents.Content], Awaitable[PublishAcknowledged]],
+        messages: Sequence[contents.Content],
     ) -> list[Sent]:
-        sent: list[Sent | Exception | None] = [None] * len(contents)
+        sent: list[Sent | Exception | None] = [None] * len(messages)
 
-        async def send(index: int) -> None:
-            content = _content(kind, contents[index])
+        async def send_one(index: int) -> None:
             try:
-                answer = await self._client.send(to, content, receivers=only, flags=flags)
+                sent[index] = translate.sent(await send(messages[index]))
             except RequestRefused as refusal:
                 sent[index] = refusal
-            else:
-                sent[index] = message = _sent(answer)
-                self._sent[message.uid] = to
 
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
-                for index in range(len(contents)):
-                    tasks.start_soon(send, index)
+                for index in range(len(messages)):
+                    tasks.start_soon(send_one, index)
                     # Without it trio would start them in any order.
                     await anyio.lowlevel.checkpoint()
         for message in sent:
@@ -300,39 +376,3 @@ class Program(Party):
         request = payloads.HistoryMsgInput(targetId=self.user, time=0, count=1, order=0)
         with anyio.fail_after(PATIENCE):
             await self._client.ask(Topic.QRY_P_MSG, self.user, request, payloads.HistoryMsgOuput)
-
-
-def _content(kind: str, content: Content) -> contents.Content:
-    data = json.dumps(content, ensure_ascii=False).encode()
-    return contents.decode(kind, data)
-
-
-def _conversation(to: Place | str) -> Conversation:
-    place = Place.of(to)
-    return Conversation(type=conversation_type(place.type), target_id=place.id)
-
-
-def _sent(answer: PublishAcknowledged) -> Sent:
-    assert answer.uid is not None
-    return Sent(uid=answer.uid, time=answer.timestamp)
-
-
-def _chat_message(item: payloads.DownStreamMessage, reader: str, place: Place) -> ChatMessage:
-    message = received(item, user_id=reader, connected_at=TimeMs(0))
-    return replace(message, conversation=_conversation(place))
-
-
-def _heard(message: ChatMessage) -> Heard:
-    content: Any = json.loads(message.content)
-    return Heard(
-        sender=message.sender_id,
-        type=message.conversation.type,
-        conversation=message.conversation.target_id,
-        kind=message.object_name,
-        content=content,
-        uid=message.uid or "",
-        time=message.time,
-        is_offline=message.is_offline,
-        is_mine=message.direction is MessageDirection.SENT,
-        is_mentioned=bool(message.status & DownFlag.MENTIONED),
-    )

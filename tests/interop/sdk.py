@@ -43,6 +43,8 @@ class Sdk:
     """The statuses of a login (session 2.2)."""
     kicked: tuple[int, ...]
     """The statuses after a login elsewhere (session 4.1)."""
+    banned: tuple[int, ...]
+    """The statuses after a ban (session 4.1)."""
     refused_by_navigation: int
     """The code of a login that navigation does not help (http 2.5)."""
     refused_by_server: int
@@ -54,6 +56,7 @@ IMLIB_2_9_2: Final = Sdk(
     page="pages/imlib-v2.html",
     connected=(1, 0),
     kicked=(2, 6),
+    banned=(2, 9),
     refused_by_navigation=30007,
     refused_by_server=30002,
 )

@@ -100,9 +100,18 @@ class ImServer:
 
     def order(self, service: str, function: str, *arguments: Any, **options: Any) -> str:
         """Have a service function called, as the application's own server would; its result."""
+        return self._call(service, function, [self.app_key, *arguments], options)
+
+    def judge(self, user: str, function: str, *, until: int) -> None:
+        """Mute or ban a user until a time, in milliseconds since 1970; 0: no longer."""
+        self._call("standings", function, [[self.app_key, user]], {"until": until})
+
+    def _call(
+        self, service: str, function: str, arguments: list[Any], options: dict[str, Any]
+    ) -> str:
         assert self._process is not None
         assert self._process.stdin is not None
-        line = json.dumps([service, function, [self.app_key, *arguments], options])
+        line = json.dumps([service, function, arguments, options])
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
         try:

@@ -6,14 +6,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.party import CHATROOM, Place, Refused, hears, nothing_more, online, texts
+from improto import payloads
+from improto.operations import Topic
+from tests.interop.party import (
+    CHATROOM,
+    ENTRY,
+    Place,
+    Refused,
+    hears,
+    nothing_more,
+    online,
+    texts,
+)
 from tests.interop.proxy import Proxy
 
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
     from tests.interop.conftest import Door
-    from tests.interop.party import Party
+    from tests.interop.party import Heard, Party
     from tests.interop.server import ImServer
 
 pytestmark = pytest.mark.interop
@@ -75,6 +86,75 @@ def test_what_is_written_on_the_wall(door: Door, server: ImServer, kind: str) ->
     nothing_more(anna, bert)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_others_are_told_what_is_written(door: Door, server: ImServer, kind: str) -> None:
+    anna, bert = online(door.page(server)), online(door.party(server, kind))
+    room = room_of(anna)
+    for party in (anna, bert):
+        party.join(room.id, count=-1)
+    for writer, reader in ((anna, bert), (bert, anna)):
+        writer.set_entry(room.id, "host", writer.user, force=True, is_told=True)
+        (notice,) = reader.take(1)
+        assert (notice.kind, notice.sender, notice.conversation) == (ENTRY, writer.user, room.id)
+        told = {key: notice.content[key] for key in ("type", "key", "value")}
+        assert told == {"type": 1, "key": "host", "value": writer.user}
+        wall(reader, room, {"host": writer.user})
+    nothing_more(anna, bert)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_room_has_said(door: Door, server: ImServer, kind: str) -> None:
+    anna, bert = online(door.page(server)), online(door.party(server, kind))
+    room = room_of(anna)
+    for party in (anna, bert):
+        party.join(room.id, count=-1)
+    said = []
+    for number in range(5):
+        speaker, listener = ((anna, bert), (bert, anna))[number % 2]
+        sent = speaker.send(room, {"content": f"sentence {number}"})
+        listener.take(1)
+        said.append((speaker.user, sent.uid, sent.time))
+    for reader in (anna, bert):
+        newest, has_more = reader.history(room, count=3)
+        assert (seen(newest, reader), has_more) == (said[2:], True)
+        oldest, has_more = reader.history(room, count=3, time=newest[0].time)
+        assert (seen(oldest, reader), has_more) == (said[:2], False)
+        later, has_more = reader.history(room, count=2, time=said[0][2], is_forward=True)
+        assert (seen(later, reader), has_more) == (said[1:3], True)
+    nothing_more(anna, bert)
+
+
+def seen(messages: list[Heard], reader: Party) -> list[tuple[str, str, int]]:
+    """Sender, uid and time. SDK 2.9.2 gives one's own messages in a room no sender."""
+    senders = [reader.user if message.is_mine else message.sender for message in messages]
+    return [
+        (sender, message.uid, message.time)
+        for sender, message in zip(senders, messages, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("loop", KINDS[1:])
+def test_only_a_room_that_is_there_can_be_entered_again(
+    door: Door, server: ImServer, loop: str
+) -> None:
+    anna, bert = online(door.page(server)), online(door.program(server, loop))
+    room = room_of(anna)
+    again = payloads.ChrmInput(nothing=1)
+    with pytest.raises(Refused, match="23410"):
+        bert.ask(Topic.JOIN_CHRM_R, room.id, again, payloads.ChrmOutput)
+    with pytest.raises(Refused, match="23406"):
+        bert.quit(room.id)
+    anna.join(room.id, count=-1)
+    for _ in range(2):
+        bert.ask(Topic.JOIN_CHRM_R, room.id, again, payloads.ChrmOutput)
+    info = anna.room_info(room.id, count=5)
+    assert (info.total, info.members) == (2, [anna.user, bert.user])
+    server.order("rooms", "destroy", room.id)
+    with pytest.raises(Refused):
+        anna.send(room, {"content": "is anybody here?"})
+    nothing_more(anna, bert)
+
+
 def wall(reader: Party, room: Place, expected: dict[str, str]) -> None:
     """Check what somebody reads in the room's store, once he knows everything."""
     reader.settle()
@@ -82,15 +162,14 @@ def wall(reader: Party, room: Place, expected: dict[str, str]) -> None:
 
 
 def test_a_room_is_entered_again_after_the_line_was_cut(
-    door: Door, own_server: ImServer, portals: dict[str, BlockingPortal]
+    door: Door, lone_server: ImServer, portals: dict[str, BlockingPortal]
 ) -> None:
     with Proxy.listening(portals["asyncio"]) as line:
-        own_server.settings["IMPROTO_GATEWAY_PUBLIC_ADDRESS"] = line.address
-        own_server.start()
-        line.target_port = own_server.port
-        anna, bert = door.page(own_server), online(door.program(own_server, "trio"))
-        anna.connect()
-        anna.settle()
+        lone_server.settings["IMPROTO_GATEWAY_PUBLIC_ADDRESS"] = line.address
+        lone_server.start()
+        line.target_port = lone_server.port
+        anna, bert = door.page(lone_server), online(door.program(lone_server, "trio"))
+        online(anna).hold_clock()
         room = room_of(anna)
         for party in (anna, bert):
             party.join(room.id, count=10)
@@ -102,6 +181,7 @@ def test_a_room_is_entered_again_after_the_line_was_cut(
         sent = bert.send_all(room, words)
         line.wait_refused()
         line.mend()
+        anna.pass_time(6)
         anna.wait_for(BACK)
 
         hears(anna, bert, words, sent, place=room)
@@ -110,10 +190,10 @@ def test_a_room_is_entered_again_after_the_line_was_cut(
         nothing_more(anna, bert)
 
 
-def test_a_room_outlives_its_server(door: Door, own_server: ImServer) -> None:
-    own_server.start()
-    anna = online(door.page(own_server))
-    bert = online(door.program(own_server, "asyncio"))
+def test_a_room_outlives_its_server(door: Door, lone_server: ImServer) -> None:
+    lone_server.start()
+    anna = online(door.page(lone_server))
+    bert = online(door.program(lone_server, "asyncio"))
     room = room_of(anna)
     for party in (anna, bert):
         party.join(room.id, count=10)
@@ -122,10 +202,10 @@ def test_a_room_outlives_its_server(door: Door, own_server: ImServer) -> None:
     hears(bert, anna, early, anna.send_all(room, early), place=room)
     anna.settle()
     anna.hold_clock()
-    own_server.kill()
+    lone_server.kill()
     bert.wait_disconnected()
     anna.wait_for(LOST)
-    own_server.start()
+    lone_server.start()
     bert.connect()
     bert.join(room.id, count=-1)
     anna.pass_time(6)

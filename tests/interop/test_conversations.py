@@ -56,12 +56,25 @@ def test_the_list_has_the_newest_message_of_each(door: Door, server: ImServer, k
     nothing_more(anna, bert, carl)
 
 
+def test_a_long_list(door: Door, server: ImServer) -> None:
+    program = online(door.program(server, "asyncio"))
+    peers = [f"peer-{number}-of-{program.user}" for number in range(250)]
+    for peer in peers:
+        program.send(peer, {"content": "hello"})
+    program.disconnect()
+    page = door.page(server, program.user)
+    page.connect()
+    newest = [Place(PRIVATE, peer) for peer in reversed(peers)]
+    assert [entry.place for entry in page.conversations(count=300)] == newest
+    assert [entry.place for entry in page.conversations(count=20)] == newest[:20]
+
+
 def test_what_is_unread(door: Door, server: ImServer) -> None:
     anna, bert = online(door.page(server)), online(door.program(server, "asyncio"))
     for number in (1, 2, 3):
         bert.send(anna.user, {"content": "hello"})
         anna.take(1)
-        assert anna.unread(bert.user) == number
+        assert anna.unread(bert.user) == anna.total_unread() == number
     assert unread_on_server(server, anna, bert) == 3
     middle = anna.heard()[1]
     anna.send(bert.user, read_until(middle), kind=READ)

@@ -6,11 +6,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.party import GROUP, Place, Refused, hears, nothing_more, online, texts
+from tests.interop.page import Page
+from tests.interop.party import (
+    GROUP,
+    TEXT,
+    TYPING,
+    Place,
+    Refused,
+    hears,
+    nothing_more,
+    online,
+    texts,
+)
 
 if TYPE_CHECKING:
     from tests.interop.conftest import Door
-    from tests.interop.party import Party
+    from tests.interop.party import Heard, Party
     from tests.interop.server import ImServer
 
 pytestmark = pytest.mark.interop
@@ -91,6 +102,45 @@ def test_mentions(door: Door, server: ImServer, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_message_for_one_who_is_mentioned_in_it(door: Door, server: ImServer, kind: str) -> None:
+    anna, bert = door.page(server), door.party(server, kind)
+    carl = door.program(server, "trio")
+    group = group_of(server, anna, bert, carl)
+    for party in (anna, bert, carl):
+        online(party)
+    for speaker in (anna, bert):
+        info = {"type": 2, "userIdList": [carl.user]}
+        words = [{"content": "psst", "mentionedInfo": info}]
+        sent = speaker.send_all(group, words, only=[carl.user], is_mentioning=True)
+        hears(carl, speaker, words, sent, place=group)
+    assert all(message.is_mentioned for message in carl.heard())
+    nothing_more(anna, bert, carl)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_only_for_those_who_are_there(door: Door, server: ImServer, kind: str) -> None:
+    anna, bert = door.page(server), door.party(server, kind)
+    away = door.program(server, "asyncio")
+    group = group_of(server, anna, bert, away)
+    for party in (anna, bert):
+        online(party)
+    typing = {"typingContentType": TEXT, "data": ""}
+    anna.send(group, typing, kind=TYPING, is_status=True)
+    bert.send(group, typing, kind=TYPING, is_status=True)
+    if isinstance(bert, Page):
+        bert.wait_for("typing.length > 0")
+        assert bert.typing == [{"conversation": group.id, "user": anna.user, "kind": TEXT}]
+    else:
+        (news,) = bert.take(1)
+        assert (news.kind, news.sender, news.conversation) == (TYPING, anna.user, group.id)
+    anna.wait_for("typing.length > 0")
+    assert anna.typing == [{"conversation": group.id, "user": bert.user, "kind": TEXT}]
+    assert anna.history(group, count=5) == ([], False)
+    away.connect()
+    nothing_more(anna, bert, away)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_a_group_has_said(door: Door, server: ImServer, kind: str) -> None:
     anna, bert = door.page(server), door.party(server, kind)
     group = group_of(server, anna, bert)
@@ -102,7 +152,8 @@ def test_what_a_group_has_said(door: Door, server: ImServer, kind: str) -> None:
         sent = speaker.send(group, {"content": f"sentence {number}"})
         said.append((speaker.user, sent.uid, sent.time))
     for reader in (anna, bert):
-        backward, time = [], 0
+        backward: list[Heard] = []
+        time = 0
         has_more = True
         while has_more:
             page, has_more = reader.history(group, time=time, count=3)

@@ -61,12 +61,14 @@ def test_a_line_that_is_cut_is_taken_up_again(
         anna.connect()
         delivers(anna, bert, texts("can you hear me?"))
         anna.settle()
+        anna.hold_clock()
 
         line.cut()
         anna.wait_for(LOST)
         sent = bert.send_all(anna.user, BURST)
         line.wait_refused()
         line.mend()
+        anna.pass_time(6)
 
         hears(anna, bert, BURST, sent)
         anna.wait_for(BACK)
@@ -110,13 +112,13 @@ def test_everybody_comes_back_to_a_server_that_was(
     nothing_more(anna, bert, carl)
 
 
-def test_what_was_acknowledged_outlives_the_server(door: Door, own_server: ImServer) -> None:
-    own_server.start()
-    anna, bert = door.page(own_server), door.page(own_server)
+def test_what_was_acknowledged_outlives_the_server(door: Door, lone_server: ImServer) -> None:
+    lone_server.start()
+    anna, bert = door.page(lone_server), door.page(lone_server)
     anna.connect()
     sent = anna.send_all(bert.user, BURST)
-    own_server.kill()
-    own_server.start()
+    lone_server.kill()
+    lone_server.start()
     bert.connect()
     hears(bert, anna, BURST, sent)
     nothing_more(bert)

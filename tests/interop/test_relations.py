@@ -29,6 +29,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.interop
 
 LOOPS = ("asyncio", "trio")
+MISSING = (
+    ("addToBlacklist", "bert"),
+    ("removeFromBlacklist", "bert"),
+    ("getBlacklist",),
+    ("getBlacklistStatus", "bert"),
+    ("getUserStatus", "bert"),
+    ("setUserStatus", 2),
+)
+"""Functions of SDK 2.9.2 that ask nobody."""
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -55,6 +64,13 @@ def test_whoever_is_blocked_is_not_heard(door: Door, server: ImServer, loop: str
         anna.ask(Topic.BLACK_STAT, bert.user, status, None)
     delivers(bert, anna, texts("thank you"))
     nothing_more(anna, bert)
+
+
+def test_a_page_says_by_itself_what_it_cannot(door: Door, server: ImServer) -> None:
+    anna = online(door.page(server))
+    for function, *arguments in MISSING:
+        with pytest.raises(Refused, match="39002"):
+            anna.ask("missing", function, *arguments)
 
 
 @pytest.mark.parametrize("loop", LOOPS)

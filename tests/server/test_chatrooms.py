@@ -746,6 +746,19 @@ def test_a_room_that_is_kept_lasts(tmp_path: Path) -> None:
     assert not is_there(rig)
 
 
+def test_two_changes_at_once_do_not_undo_each_other(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rooms = rig.system.rooms
+    rig.do(rooms.create(APP, ROOM))
+    start(rooms.change(APP, ROOM, is_muted=True), lambda _: None)
+    start(rooms.change(APP, ROOM, is_kept=True), lambda _: None)
+    rig.settle()
+    for _ in range(2):
+        room = rig.do(rig.system.rooms.load(APP, ROOM))
+        assert (room.is_muted, room.is_kept) == (True, True)
+        rig = restart(rig, tmp_path)
+
+
 def test_what_is_not_there_cannot_be_changed(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     with pytest.raises(ServiceError) as refusal:

@@ -307,6 +307,39 @@ def test_read_marks(tmp_path: Path) -> None:
     assert unread(rig, "bob", "alice") == 0
 
 
+def test_a_message_of_the_same_millisecond_is_not_read_yet(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    alice, bob = rig.online("alice"), rig.online("bob")
+    say(alice, "bob", "1")
+    now = rig.clock.now()
+    request = payloads.SessionMsgReadInput(type=PRIVATE, msgTime=now, channelId="alice")
+    assert status(bob, Topic.UPD_RR_TIME, request) == 0
+    say(alice, "bob", "2")
+    assert unread(rig, "bob", "alice") == 1
+
+
+def test_whoever_is_blocked_may_say_how_far_he_has_read(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    alice, bob = rig.online("alice"), rig.online("bob")
+    said = say(alice, "bob", "1")
+    rig.do(rig.system.standings.block((APP, "alice"), "bob"))
+    content = f'{{"lastMessageSendTime":{said.time}}}'
+    assert say(bob, "alice", "{}").status == ErrorCode.REJECTED_BY_BLACKLIST
+    assert say(bob, "alice", content, name="RC:SRSMsg", flags=0).status == 0
+    assert unread(rig, "bob", "alice") == 0
+
+
+def test_a_read_position_is_in_nobodys_history(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    alice, bob = rig.online("alice"), rig.online("bob")
+    make_group(rig, "alice", "bob")
+    content = '{"lastMessageSendTime":5}'
+    say(alice, "bob", content, name="RC:SRSMsg", flags=3)
+    say(alice, "team", content, name="RC:SRSMsg", flags=3, type=GROUP)
+    assert entries(bob) == []
+    assert total(rig, "bob") == 0
+
+
 def test_the_read_position_has_a_topic_too(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     alice, bob = rig.online("alice"), rig.online("bob")

@@ -244,7 +244,7 @@ def test_services_outlive_the_server_until_they_are_removed(tmp_path: Path) -> N
     say(alice, "RC:CsHs", {})
     assert read(alice) == []
     rig.store.store.close()
-    assert Rig(tmp_path).messages.accounts == {}
+    assert Rig(tmp_path).system.routing.accounts == {}
 
 
 @pytest.mark.parametrize("id", ["", "a b", "news"])

@@ -71,6 +71,15 @@ def test_a_deleted_message_is_gone_for_one_user_only(tmp_path: Path, sdk_target:
     assert lines(history(alice, "bob")) == [1]
 
 
+def test_a_message_of_the_same_millisecond_is_not_cleared(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    alice, bob = rig.online("alice"), rig.online("bob")
+    say(alice, "bob", "1")
+    assert clear(bob, "alice", rig.clock.now()) == 0
+    say(alice, "bob", "2")
+    assert lines(history(bob, "alice")) == [2]
+
+
 def test_the_oldest_sdk_gets_the_field_it_needs(tmp_path: Path) -> None:
     alice = Rig(tmp_path).online("alice", "2.5.3")
     request = payloads.DeleteMsgInput(type=1, conversationId="bob")

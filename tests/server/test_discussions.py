@@ -397,3 +397,13 @@ def test_the_acting_users_other_device_sees_the_notice(tmp_path: Path) -> None:
     assert rename(ann, id, "Other") == 0
     (notice,) = other.pull_all()
     assert (notice.classname, notice.direction, notice.groupId) == ("RC:DizNtf", 1, id)
+
+
+def test_nobody_is_let_in_whom_the_notice_cannot_name(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    ann = rig.online("ann", "2.5.3")
+    id = create(ann)
+    many = [f"{number:064}" for number in range(rig.limits.content_bytes // 64)]
+    assert invite(ann, id, *many) == ErrorCode.RC_MSG_CONTENT_EXCEED_LIMIT
+    assert info(ann, id).firstTenUserIds == ["ann"]
+    assert invite(ann, id, *many[:1000]) == 0

@@ -10,6 +10,8 @@ import pytest
 from improto import payloads
 from improto.codes import ConversationType, ErrorCode
 from improto.operations import Topic
+from improto_server.services import expansions as module
+from improto_server.steps import start
 from tests.server.conversation_tools import (
     GROUP,
     PRIVATE,
@@ -21,7 +23,7 @@ from tests.server.conversation_tools import (
     say,
     status,
 )
-from tests.server.rig import Rig, item
+from tests.server.rig import APP, Rig, item
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,3 +178,29 @@ def test_what_the_sender_attached_wrongly_is_replaced(tmp_path: Path, text: str)
     said = say(alice, "bob", "1", flags=EXPANDABLE, extraContent=text)
     assert expand(alice, said, put={"a": "1"}) == 0
     assert attached(alice, "bob") == {"a": "1"}
+
+
+def test_nothing_is_sent_while_it_is_not_known_who_is_blocked(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    alice, bob = rig.online("alice"), rig.online("bob")
+    said = say(alice, "bob", "1", flags=EXPANDABLE)
+    bob.pull_all()
+    # No name that can be stored: what was known of bob is forgotten, while the change is made.
+    start(rig.system.standings.block((APP, "bob"), "\ud800"), lambda _: None)
+    assert expand(alice, said, put={"a": "1"}) == ErrorCode.INTERNALERRROR
+    assert bob.pull_all() == []
+    assert expand(alice, said, put={"a": "1"}) == 0
+
+
+def test_a_message_has_an_end_with_all_that_is_attached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PAIRS_BYTES", 4 * 25_000)
+    rig = Rig(tmp_path)
+    alice = rig.online("alice")
+    said = say(alice, "bob", "1", flags=EXPANDABLE)
+    # Each of these characters takes six bytes in JSON.
+    for number in range(4):
+        assert expand(alice, said, put={f"key{number}": "\x01" * module.VALUE_CHARACTERS}) == 0
+    assert expand(alice, said, put={"more": "\x01" * module.VALUE_CHARACTERS}) == TOO_MANY
+    assert len(attached(alice, "bob")) == 4

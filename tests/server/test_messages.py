@@ -335,3 +335,15 @@ def test_zero_is_no_unique_id(tmp_path: Path) -> None:
     assert isinstance(first, PubAck)
     assert isinstance(second, PubAck)
     assert first.uid != second.uid
+
+
+def test_a_number_below_0_is_no_name_of_a_message(tmp_path: Path) -> None:
+    """The server has such names itself, for what it sends only once."""
+    rig = Rig(tmp_path)
+    alice = rig.online("alice")
+    for text in ("one", "two"):
+        alice.publish("bob", text, clientUniqueId=-7)
+    rig.settle()
+    found = rig.client("bob").pull_all()
+    assert [each.content for each in found] == [b"one", b"two"]
+    assert [each.clientUniqueId for each in found] == [-7, -7]

@@ -394,3 +394,37 @@ def test_a_service_may_call_it_too(tmp_path: Path) -> None:
 
 async def _read(rig: Rig, query: Any) -> Any:
     return await rig.system.data.read(query)
+
+
+def test_what_cannot_be_told_is_not_taken_back(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    alice, bob = rig.online("alice"), rig.online("bob")
+    said = say(alice, "bob", "1")
+    refused = recall(alice, said, "bob", extra="x" * rig.limits.content_bytes)
+    assert refused.status == ErrorCode.RC_MSG_CONTENT_EXCEED_LIMIT
+    assert lines(history(bob, "alice")) == [1]
+    assert recall(alice, said, "bob").status == 0
+
+
+def test_nobody_pulls_from_memory_what_was_taken_back_after_he_left(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    alice, bob = rig.online("alice"), rig.online("bob")
+    make_group(rig, "alice", "bob", "carol")
+    said = say(alice, "team", "1", type=GROUP)
+    kept = say(alice, "team", "2", type=GROUP)
+    rig.do(rig.system.rosters.leave(TEAM, ["bob", "carol"]))
+    assert recall(alice, said, "team", type=GROUP).status == 0
+    assert [each.msgId for each in bob.pull_all()] == [kept.uid]
+
+
+def test_taking_back_counts_as_sending(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, rate=2)
+    alice = rig.online("alice")
+    said = say(alice, "bob", "one")
+    rig.advance(1)
+    content = {"messageUId": said.uid, "conversationType": PRIVATE, "targetId": "bob"}
+    for _ in range(3):
+        alice.publish("alice", json.dumps(content), topic=Topic.RECALL_MSG, name=NOTICE, flags=0)
+    rig.settle()
+    acks = {ack.message_id: ack.status for ack in alice.frames() if isinstance(ack, PubAck)}
+    assert [acks[number] for number in sorted(acks)] == [0, 0, ErrorCode.SEND_FREQUENCY_TOO_FAST]

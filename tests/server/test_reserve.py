@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
+
+from improto import payloads
+from improto.codes import ConversationType
 from improto.operations import Topic
-from improto_server.services.reserve import AHEAD
+from improto_server.errors import ServiceError
+from improto_server.services.data import AHEAD
 from improto_server.store import StoreError
-from tests.server.rig import START, Rig, item, sent_at
+from improto_server.store.reserved import note
+from improto_server.store.schema import reserved
+from tests.server import room_tools
+from tests.server.conversation_tools import PRIVATE, entries, history, lines, say, status
+from tests.server.rig import APP, START, Rig, item, sent_at
+from tests.server.room_tools import ROOM
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from tests.server.rig import Client
 
@@ -70,13 +79,13 @@ def test_a_server_that_starts_again_begins_after_what_was_told(tmp_path: Path) -
     (push,) = bob.deliveries(Topic.S_MSG)
     told = item(push).dataTime
     rig.store.store.close()
-    again = Rig(tmp_path, has_reserve=True)
-    again.wall = START - 3_600_000
-    alice = again.online("alice")
+    later = Rig(tmp_path, has_reserve=True)
+    later.wall = START - 3_600_000
+    alice = later.online("alice")
     alice.publish("bob", "after")
-    again.settle()
+    later.settle()
     assert sent_at(alice.ack()) > told
-    (message,) = again.client("bob").pull(told).list
+    (message,) = later.client("bob").pull(told).list
     assert message.content == b"after"
 
 
@@ -94,3 +103,66 @@ def test_nothing_is_shown_that_cannot_be_noted_down(
     type_something(alice, "shown")
     rig.settle()
     assert shown(bob) == [b"shown"]
+
+
+def again(rig: Rig, path: Path) -> Rig:
+    """The server dies, and its machine's clock is put back by an hour."""
+    rig.store.store.close()
+    later = Rig(path)
+    later.wall = START - 3_600_000
+    return later
+
+
+def test_what_is_said_after_a_kill_is_later_than_what_was_put_away(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    alice, bob = rig.online("alice"), rig.online("bob")
+    say(alice, "bob", "1")
+    rig.advance(1000)
+    off = payloads.RelationQryInput(type=PRIVATE, count=0)
+    assert status(bob, Topic.DEL_RELATION, off, target="alice") == 0
+    cleared = payloads.CleanHisMsgInput(
+        targetId="alice", dataTime=rig.clock.now(), conversationType=PRIVATE
+    )
+    assert status(bob, Topic.CLEAN_P_MSG, cleared) == 0
+    rig = again(rig, tmp_path)
+    alice, bob = rig.online("alice"), rig.online("bob")
+    say(alice, "bob", "2")
+    assert entries(bob) == [("alice", "2", 1)]
+    assert lines(history(bob, "alice")) == [2]
+
+
+def test_what_is_said_after_a_kill_is_later_than_whoever_came_into_a_room(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.do(rig.system.rooms.create(APP, ROOM))
+    rig.advance(1000)
+    came = room_tools.join(rig.online("alice"))
+    rig = again(rig, tmp_path)
+    bob = rig.online("bob")
+    room_tools.join(bob)
+    assert say(bob, ROOM, type=ConversationType.CHATROOM).time > came
+
+
+def test_a_time_that_was_not_noted_down_is_noted_with_the_next_change(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = Rig(tmp_path)
+    rig.advance(1000)
+    rig.store.broken = StoreError("the disk is full")
+    with pytest.raises(ServiceError):
+        rig.do(rig.system.rooms.create(APP, ROOM))
+    assert "the disk is full" in caplog.text
+    rig.store.broken = None
+    rig.store.store.write(lambda connection: connection.execute(reserved.delete()), lambda _: None)
+    rig.settle()
+    rig.do(rig.system.rooms.create(APP, ROOM))
+    now = rig.clock.now()
+    assert again(rig, tmp_path).clock.now() > now
+
+
+def test_a_note_is_never_taken_back(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    for time in (START + 9_000, START + 5_000):
+        rig.store.store.write(partial(note, time=time), lambda _: None)
+    rig.settle()
+    rig.do(rig.system.rooms.create(APP, ROOM))
+    assert again(rig, tmp_path).clock.now() == START + 9_001

@@ -348,3 +348,18 @@ def test_an_order_that_cannot_be_read(tmp_path: Path, data: bytes) -> None:
     alice.publish_bytes(ROOM, data, topic=Topic.RTC_SET_DATA, qos=Qos.AT_MOST_ONCE)
     alice.rig.settle()
     assert alice.ack().status == ErrorCode.BIZ_ERROR_INVALID_PARAMETER
+
+
+def test_more_than_a_frame_takes_is_not_told_and_does_no_harm(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig, alice, _ = world(tmp_path)
+    keys = rig.limits.outbound_bytes // rtc_room.VALUE_CHARACTERS
+    for number in range(keys):
+        put = pair(f"key{number}", "x" * rtc_room.VALUE_CHARACTERS)
+        assert query(alice, Topic.RTC_R_PUT, put)[0] == 0
+    everything = payloads.RtcQueryListInput(order=1)
+    assert query(alice, Topic.RTC_R_INFO, everything)[0] == ErrorCode.INTERNALERRROR
+    assert "a request could not be answered" in caplog.text
+    assert alice.peer.is_open
+    assert query(alice, Topic.RTC_U_LIST, everything)[0] == 0

@@ -9,6 +9,7 @@ import pytest
 from improto.codes import ConnAckStatus, DisconnectStatus, ErrorCode
 from improto.frames import ConnAck, Disconnect
 from improto_server.services import ServiceError
+from improto_server.steps import start
 from improto_server.store import StoreError, relations
 from improto_server.store.schema import FOREVER
 from tests.server.rig import APP, START, Rig
@@ -50,6 +51,16 @@ def test_the_muted_may_not_send_to_anybody(tmp_path: Path) -> None:
     alice.frames()
     rig.advance(60)
     assert send(alice, "bob") == 0
+
+
+def test_the_muted_may_not_send_while_it_is_not_known_whether_they_are(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    alice, standings = rig.online("alice"), rig.system.standings
+    rig.do(standings.mute(ALICE, until=START + MINUTE))
+    # No name that can be stored: what was known of alice is forgotten, while she waits for zoe.
+    start(standings.block(ALICE, "\ud800"), lambda _: None)
+    assert send(alice, "zoe") == ErrorCode.INTERNALERRROR
+    assert send(alice, "zoe") == ErrorCode.RC_MSG_UNAUTHORIZED
 
 
 def test_a_mute_can_be_lifted_and_outlives_the_server(tmp_path: Path) -> None:

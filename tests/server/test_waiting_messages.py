@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from improto_server.services.messages import Letter
+    from improto_server.services.letters import Letter
     from tests.server.rig import Client
 
 

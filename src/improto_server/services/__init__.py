@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from improto.profiles import Profile
     from improto_server.clock import UserKey
     from improto_server.hub import Device
-    from improto_server.services.messages import Sent
+    from improto_server.services.letters import Sent
 
 __all__ = ["Caller", "Function", "Operations", "ServiceError", "StatusAnswer"]
 

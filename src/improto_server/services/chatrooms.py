@@ -289,13 +289,12 @@ class Rooms:
         room = await self._find(app, id)
         if not room.exists:
             raise ServiceError(ErrorCode.RC_CHATROOM_NOT_EXIST)
-        if is_muted is None:
-            is_muted = room.is_muted
-        if is_kept is None:
-            is_kept = room.is_kept
         change = partial(table.change, place=room.place, is_muted=is_muted, is_kept=is_kept)
         await self._data.write(change)
-        room.is_muted, room.is_kept = is_muted, is_kept
+        if is_muted is not None:
+            room.is_muted = is_muted
+        if is_kept is not None:
+            room.is_kept = is_kept
         if not room.members:
             # Time counts from now, if it counts at all.
             self.attendance.emptied(room.place)

@@ -93,7 +93,8 @@ class Conversations:
         type = conversation_type(request.type, request.channelId)
         if request.msgTime < 0:
             raise ServiceError(ErrorCode.BIZ_ERROR_INVALID_PARAMETER)
-        latest = max(self._clock.now(), self._clock.latest(caller.key))
+        until = min(request.msgTime, max(self._clock.now(), self._clock.latest(caller.key)))
+        self._clock.pass_by(caller.key, until)
         await self._data.write(
             partial(
                 _read,
@@ -101,7 +102,7 @@ class Conversations:
                 user=caller.user_id,
                 type=type,
                 target=request.channelId,
-                until=min(request.msgTime, latest),
+                until=until,
             )
         )
         return payloads.SessionMsgReadOutput(nothing=0)

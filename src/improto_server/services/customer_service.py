@@ -41,9 +41,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from improto.contents import Content
-    from improto_server.clock import MessageClock
+    from improto_server.clock import MessageClock, UserKey
     from improto_server.services.data import Data
-    from improto_server.services.messages import Letter, Messages, Sent
+    from improto_server.services.letters import Letter, Sent
+    from improto_server.services.messages import Messages
 
 SESSIONS: Final = 65_536
 """How many sessions are remembered, the latest. Of a forgotten one only its end cannot be told."""
@@ -78,12 +79,14 @@ class CustomerServices:
         clock: MessageClock,
         messages: Messages,
         *,
+        accounts: dict[UserKey, ConversationType],
         rows: Iterable[ServiceRow],
         random: Callable[[int], bytes],
     ) -> None:
         self._data = data
         self._clock = clock
         self._messages = messages
+        self._accounts = accounts
         self._random = random
         self._services: dict[tuple[str, str], _About] = {}
         self._sessions: OrderedDict[_Dialogue, str] = OrderedDict()
@@ -105,7 +108,7 @@ class CustomerServices:
         service.
         """
         key = (app, service_id)
-        if not is_user_id(service_id) or self._messages.accounts.get(key, _TYPE) is not _TYPE:
+        if not is_user_id(service_id) or self._accounts.get(key, _TYPE) is not _TYPE:
             raise ServiceError(ErrorCode.BIZ_ERROR_INVALID_PARAMETER)
         about = msgspec.json.encode(_About(int(service_type), welcome)).decode()
         row = ServiceRow(app, service_id, int(_TYPE), "", "", about, self._clock.now())
@@ -118,7 +121,7 @@ class CustomerServices:
         if key in self._services:
             await self._data.write(partial(table.remove, app=app, id=service_id))
             self._services.pop(key, None)
-            self._messages.accounts.pop(key, None)
+            self._accounts.pop(key, None)
 
     async def serve(self, app: str, service_id: str, customer: str, by: ServiceType) -> None:
         """Tell a customer that somebody else serves him now. Nothing happens without a session."""
@@ -212,7 +215,7 @@ class CustomerServices:
     def _remember(self, row: ServiceRow) -> None:
         key = (row.app, row.id)
         self._services[key] = msgspec.json.decode(row.about, type=_About)
-        self._messages.accounts[key] = _TYPE
+        self._accounts[key] = _TYPE
 
 
 def _logged(result: Sent | Exception) -> None:

@@ -9,24 +9,30 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from improto.codes import ErrorCode
 from improto_server.errors import ServiceError
 from improto_server.steps import Pending
 from improto_server.store import StoreError
+from improto_server.store.reserved import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from sqlalchemy import Connection
 
+    from improto_server.clock import MessageClock
     from improto_server.store import Store
 
     T = TypeVar("T")
 
 K = TypeVar("K", bound="Hashable")
 V = TypeVar("V")
+
+AHEAD: Final = 2000
+"""Milliseconds that are noted down at once (:mod:`.reserve`). Changes and status messages cost one
+note more in so much time; a server that was killed begins at most so much in the future."""
 
 _logger = logging.getLogger(__name__)
 
@@ -36,10 +42,16 @@ class Data:
 
     Both methods raise :class:`ServiceError` out of the await: INTERNALERRROR if the store could
     not do it, or what the function itself raised.
+
+    Changes have times: up to when something was read, since when somebody is in. Messages that
+    follow must be later, even if the server dies and the machine's clock is put back. So the time
+    of changes is noted down with them.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: MessageClock) -> None:
         self._store = store
+        self._clock = clock
+        self._noted = 0
 
     def read(self, query: Callable[[Connection], T]) -> Pending[T]:
         """Run ``query`` on what is committed. Reads come one after the other."""
@@ -52,9 +64,17 @@ class Data:
 
         If it raises, nothing of it is done and nobody else's change suffers.
         """
+        now = self._clock.now()
+        if now > self._noted:
+            self._noted = now + AHEAD
+            self._store.write(partial(note, time=self._noted), self._was_noted)
         answer: Pending[T] = Pending()
         self._store.write(change, _settling(answer))
         return answer
+
+    def _was_noted(self, result: StoreError | ServiceError | None) -> None:
+        if result is not None:
+            self._noted = 0
 
 
 def _settling(answer: Pending[T]) -> Callable[[T | StoreError | ServiceError], None]:

@@ -81,6 +81,7 @@ class Deletions:
         latest = max(self._clock.now(), self._clock.latest((app, user)))
         if not 0 <= until <= latest:
             raise ServiceError(ErrorCode.CLEAR_HIS_TIME_ERROR)
+        self._clock.pass_by((app, user), until)
         await self._data.write(
             partial(_clear, app=app, user=user, type=type, target=target, until=until)
         )

@@ -95,6 +95,15 @@ class Delivery:
         """A message that the user sent was committed to his sent box."""
         user.inbox.add(entry)
 
+    def forget(self, key: UserKey) -> None:
+        """What the user has not pulled yet is read from the store, as it will be then.
+
+        Of whoever leaves a group, messages that are taken back later are not found any more.
+        """
+        user = self._hub.find(key)
+        if user is not None:
+            user.inbox.forget(user.inbox.newest, user.inbox.newest)
+
     def announce(self, user: User, time: TimeMs) -> None:
         """All devices of the user should pull: there is a message with this time."""
         for device in user.devices:

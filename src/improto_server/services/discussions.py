@@ -85,7 +85,8 @@ class Discussions:
 
         NOT_IN_DISCUSSION (21406): the caller is no member. INVITE_DICUSSION (21409): only the
         owner may invite. JOIN_IN_DISCUSSION (21407): an id is no user's, nobody is named, or there
-        is no room (:data:`.rosters.MOST_MEMBERS`); then nobody is let in.
+        is no room (:data:`.rosters.MOST_MEMBERS`). RC_MSG_CONTENT_EXCEED_LIMIT (30016): more ids
+        than the notice can name. Then nobody is let in.
         """
         roster = await self._roster(caller, target)
         if roster.openness == _CLOSED and caller.user_id != roster.owner:
@@ -95,9 +96,12 @@ class Discussions:
         new = roster.newcomers(request.users)
         if new:
             roster.make_room(new)
+            notice = _notification(caller, DiscussionChange.JOINED, ",".join(new))
+            fault = self._messages.fault(roster.place.type, roster.place.id, notice)
+            if fault is not None:
+                raise ServiceError(fault)
             await _together(
-                self._rosters.join(roster.place, new),
-                self._notice(caller, roster, DiscussionChange.JOINED, ",".join(new)),
+                self._rosters.join(roster.place, new), self._post(caller, roster, notice)
             )
 
     async def info(
@@ -210,17 +214,25 @@ class Discussions:
     async def _notice(
         self, caller: Caller, roster: Roster, change: DiscussionChange, extension: str
     ) -> None:
-        """Post RC:DizNtf (messages 6)."""
-        content = DiscussionNotification(
-            type=int(change), extension=extension, operation=caller.user_id
-        )
-        up = payloads.UpStreamMessage(
-            sessionId=contents.flags(content),
-            classname=content.object_name,
-            content=contents.encode(content),
-        )
+        await self._post(caller, roster, _notification(caller, change, extension))
+
+    async def _post(self, caller: Caller, roster: Roster, up: payloads.UpStreamMessage) -> None:
         place = roster.place
         await self._messages.post(place.app, caller.user_id, place.type, place.id, up)
+
+
+def _notification(
+    caller: Caller, change: DiscussionChange, extension: str
+) -> payloads.UpStreamMessage:
+    """RC:DizNtf (messages 6)."""
+    content = DiscussionNotification(
+        type=int(change), extension=extension, operation=caller.user_id
+    )
+    return payloads.UpStreamMessage(
+        sessionId=contents.flags(content),
+        classname=content.object_name,
+        content=contents.encode(content),
+    )
 
 
 async def _together(*steps: Coroutine[Any, Any, object]) -> None:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from improto_server.hub import Hub
     from improto_server.services.data import Data
-    from improto_server.services.messages import Letter, Messages
+    from improto_server.services.letters import Letter
+    from improto_server.services.messages import Messages
     from improto_server.services.rosters import Rosters
 
 KEYS_AT_ONCE: Final = 20
@@ -38,6 +39,10 @@ MOST_KEYS: Final = 300
 
 VALUE_CHARACTERS: Final = 4096
 """The longest value; SDK 2.9.2 keeps to 64 (messages 8.6)."""
+
+PAIRS_BYTES: Final = 512 * 1024
+"""Everything that is attached to one message, as it is written into it. Ours: half a page of an
+inbox (session 8.3), because a message must fit into a frame with all that hangs on it."""
 
 _KEY: Final = re.compile(r"[A-Za-z0-9=+\-_/]{1,32}")
 _EXPANDABLE: Final = int(UpFlag.EXPANDABLE)
@@ -71,8 +76,9 @@ class Expansions:
         """Do what RC:MsgExMsg says before it is sent.
 
         34008 if the message is unknown or not expandable; 34010 if more than 20 keys are changed
-        at once or more than 300 would be attached; 33003 if the content is none, a key is not 1
-        to 32 of ``A-Z a-z 0-9 = + - _ /``, or a value is longer than 4096 characters.
+        at once, or more than 300 or :data:`PAIRS_BYTES` would be attached; 33003 if the content is
+        none, a key is not 1 to 32 of ``A-Z a-z 0-9 = + - _ /``, or a value is longer than 4096
+        characters.
         """
         change = _parse(letter.up.content)
         time = time_of(change.mid)
@@ -128,7 +134,10 @@ def _merge(connection: Connection, *, letter: Letter, time: int, change: _Change
         pairs.pop(key, None)
     if len(pairs) > MOST_KEYS:
         raise ServiceError(ErrorCode.EXPANSION_LIMIT_EXCEET)
-    down.extraContent = msgspec.json.encode(pairs).decode()
+    attached = msgspec.json.encode(pairs)
+    if len(attached) > PAIRS_BYTES:
+        raise ServiceError(ErrorCode.EXPANSION_LIMIT_EXCEET)
+    down.extraContent = attached.decode()
     recalls.rewrite(connection, original, payloads.encode(down))
 
 

@@ -18,9 +18,7 @@ import logging
 import re
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, Final
 
 from improto import payloads
 from improto.codes import ConversationType, ErrorCode
@@ -32,27 +30,30 @@ from improto_server.errors import ServiceError
 from improto_server.inbox import Entry
 from improto_server.services.accounts import is_user_id
 from improto_server.services.items import Mentions, mentions, received_item, sent_item
+from improto_server.services.letters import Letter, Route, Sent
 from improto_server.services.reading import read_until
 from improto_server.services.reserve import Reserve
-from improto_server.services.rosters import DISCUSSION_MARK, is_place_id
+from improto_server.services.rosters import is_place_id
+from improto_server.services.routing import GROUPS
 from improto_server.steps import Pending, start
 from improto_server.store import NewMessage, Place, StoreError
 from improto_server.uids import UidMaker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Callable, Coroutine, Iterable
     from typing import Any
 
     from improto.config import Limits
     from improto.frames import MessageId
     from improto.operations import Operation
-    from improto_server.clock import MessageClock, UserKey
+    from improto_server.clock import MessageClock
     from improto_server.hub import Device, DevicePolicy, Hub
-    from improto_server.services.chatrooms import Room, Rooms
+    from improto_server.services.chatrooms import Rooms
     from improto_server.services.data import Data
     from improto_server.services.delivery import Delivery
-    from improto_server.services.rosters import Roster, Rosters
-    from improto_server.services.standings import Standings
+    from improto_server.services.letters import Check, Done
+    from improto_server.services.rosters import Rosters
+    from improto_server.services.routing import Routing
     from improto_server.store import Store, Stored
 
 OBJECT_NAME_CHARACTERS: Final = 64
@@ -61,15 +62,6 @@ OBJECT_NAME_CHARACTERS: Final = 64
 # Plain numbers: members of enumerations are slow in protobuf and in SQLite.
 _STORED: Final = int(UpFlag.STORED)
 _PRIVATE: Final = int(ConversationType.PRIVATE)
-_GROUPS: Final = frozenset({ConversationType.GROUP, ConversationType.DISCUSSION})
-_ONE_TO_ONE: Final = frozenset(
-    {
-        ConversationType.PRIVATE,
-        ConversationType.CUSTOMER_SERVICE,
-        ConversationType.APP_PUBLIC_SERVICE,
-        ConversationType.PUBLIC_SERVICE,
-    }
-)
 _TYPING: Final = Typing.object_name
 _SYNC_READ_STATUS: Final = SyncReadStatus.object_name
 _READ_MARKS: Final = frozenset({ReadReceipt.object_name, SyncReadStatus.object_name})
@@ -80,50 +72,11 @@ _JSON_NULL: Final = re.compile(rb"[ \t\r\n]*null[ \t\r\n]*")
 _logger = logging.getLogger(__name__)
 
 
-class Sent(Struct, frozen=True, kw_only=True, gc=False):
-    """What became of a message."""
-
-    uid: str
-    time: TimeMs
-
-
-class Letter(NamedTuple):
-    """What is sent, and by whom; where to is known already."""
-
-    sender: UserKey
-    type: ConversationType
-    target: str
-    up: payloads.UpStreamMessage
-    is_status: bool
-    """It is shown to those who are there, and forgotten (operations 2.1)."""
-    device: Device | None
-    """Where it was sent; it needs no copy."""
-    copied_as: tuple[Operation, bytes] | None
-    """The operation and the payload by which the sender's other devices are shown it."""
-
-
-Done: TypeAlias = "Callable[[Sent | ErrorCode], None]"
-
-Check: TypeAlias = "Callable[[Letter], Coroutine[Any, Any, None]]"
-"""Looks at a letter before it is sent and does what else it means; refuses by ServiceError."""
-
-
-class _Route(NamedTuple):
-    """To whom a letter goes."""
-
-    inboxes: Sequence[UserKey]
-    """Whose inboxes get it, the sender's not counted in."""
-    roster: Roster | None = None
-    """All its members get it."""
-    room: Room | None = None
-
-
 class Messages:
     """The service. What other services put in:
 
     * ``checks``, by object name: called before a letter is sent.
     * ``sequels``, by object name: called when a letter of a device is stored, and acknowledged.
-    * ``accounts``: those that are services, and the type of all conversations with them.
     """
 
     def __init__(
@@ -134,7 +87,7 @@ class Messages:
         clock: MessageClock,
         hub: Hub,
         delivery: Delivery,
-        standings: Standings,
+        routing: Routing,
         rosters: Rosters,
         rooms: Rooms,
         limits: Limits,
@@ -145,7 +98,7 @@ class Messages:
         self._clock = clock
         self._hub = hub
         self._delivery = delivery
-        self._standings = standings
+        self._routing = routing
         self._rosters = rosters
         self._rooms = rooms
         self._limits = limits
@@ -156,7 +109,6 @@ class Messages:
         """Through which status messages have to go."""
         self.checks: dict[str, Check] = {}
         self.sequels: dict[str, Callable[[Letter], None]] = {}
-        self.accounts: dict[UserKey, ConversationType] = {}
         self._failures: list[StoreError] = []
 
     # -- what devices send -----------------------------------------------------------
@@ -178,7 +130,7 @@ class Messages:
         ``limits.content_bytes`` (30016); and what operations 2.2 says of those who may not send.
         """
         done = partial(self._acknowledge, device, message_id)
-        if not device.allowance.take(now=self._monotonic()):
+        if not self.admits(device):
             done(ErrorCode.SEND_FREQUENCY_TOO_FAST)
             return
         try:
@@ -186,8 +138,8 @@ class Messages:
         except DecodeError:
             done(ErrorCode.BIZ_ERROR_INVALID_PARAMETER)
             return
-        type = self._type_of(operation, device.user.key, target)
-        fault = self._fault(type, target, up)
+        type = self._routing.type_of(operation, device.user.key, target)
+        fault = self.fault(type, target, up)
         if fault is not None:
             done(fault)
             return
@@ -198,6 +150,8 @@ class Messages:
             up=up,
             is_status=operation.kind is Kind.STATUS
             or (up.sessionId == 0 and up.classname == _TYPING),
+            # Numbers below 0 are the server's own.
+            unique_id=up.clientUniqueId if up.clientUniqueId > 0 else None,
             device=device,
             # A copy on the same topic would be filed under the wrong type.
             copied_as=(operation, data) if type is operation.conversation else None,
@@ -206,6 +160,10 @@ class Messages:
             self._submit(letter, done)
         else:
             device.backlog.append(partial(self._submit, letter, done))
+
+    def admits(self, device: Device) -> bool:
+        """Whether the device may send one more now; each question counts (operations 2.2)."""
+        return device.allowance.take(now=self._monotonic())
 
     async def post(
         self,
@@ -222,11 +180,13 @@ class Messages:
 
         Who may send is not asked: that is the caller's business. Raises ServiceError.
         """
-        fault = self._fault(type, target, up)
+        fault = self.fault(type, target, up)
         if fault is not None:
             raise ServiceError(fault)
-        letter = Letter((app, sender), type, target, up, False, device, copied_as)
-        if type in _GROUPS:
+        letter = Letter(
+            (app, sender), type, target, up, False, up.clientUniqueId or None, device, copied_as
+        )
+        if type in GROUPS:
             await self._rosters.load(Place(app, type, target))
         elif type is ConversationType.CHATROOM:
             await self._rooms.load(app, target)
@@ -238,7 +198,7 @@ class Messages:
             else:
                 answer.fail(ServiceError(sent))
 
-        self._accept(letter, self._direct(letter), done)
+        self._accept(letter, self._routing.route(letter), done)
         return await answer
 
     def show(
@@ -255,13 +215,13 @@ class Messages:
 
         Who may send is not asked. Raises ServiceError.
         """
-        fault = self._fault(type, target, up)
+        fault = self.fault(type, target, up)
         if fault is not None:
             raise ServiceError(fault)
         inboxes = tuple((app, name) for name in receivers)
-        letter = Letter((app, sender), type, target, up, True, None, None)
+        letter = Letter((app, sender), type, target, up, True, None, None, None)
         answers: list[Sent | ErrorCode] = []
-        self._accept(letter, _Route(inboxes), answers.append)
+        self._accept(letter, Route(inboxes), answers.append)
         (sent,) = answers
         assert isinstance(sent, Sent)
         return sent
@@ -274,18 +234,19 @@ class Messages:
         else:
             device.peer.acknowledge(message_id, timestamp=self._clock.now(), status=sent)
 
-    def _fault(
+    def fault(
         self, type: ConversationType, target: str, up: payloads.UpStreamMessage
     ) -> ErrorCode | None:
+        """Why nobody may send this there (:meth:`send`), None if it can be sent."""
         if len(up.content) > self._limits.content_bytes:
             return ErrorCode.RC_MSG_CONTENT_EXCEED_LIMIT
         if (
             not 0 < len(up.classname) <= OBJECT_NAME_CHARACTERS
             or _JSON_NULL.fullmatch(up.content)
-            or (type not in _GROUPS and not is_user_id(target))
+            or (type not in GROUPS and not is_user_id(target))
         ):
             return ErrorCode.BIZ_ERROR_INVALID_PARAMETER
-        if type in _GROUPS and not is_place_id(type, target):
+        if type in GROUPS and not is_place_id(type, target):
             return ErrorCode.RC_DISCUSSION_GROUP_ID_INVALID
         return None
 
@@ -297,27 +258,10 @@ class Messages:
 
     # -- may he, and to whom ---------------------------------------------------------
 
-    def _type_of(self, operation: Operation, sender: UserKey, target: str) -> ConversationType:
-        """What the conversation is: topics of the newer SDKs do not tell (operations 2)."""
-        type = operation.conversation
-        assert type is not None
-        if type is ConversationType.PRIVATE and target.startswith(DISCUSSION_MARK):
-            return ConversationType.DISCUSSION
-        return self.type_between(sender, target, type) if type in _ONE_TO_ONE else type
-
-    def type_between(
-        self, user: UserKey, other: str, otherwise: ConversationType
-    ) -> ConversationType:
-        """The type of the conversation of two accounts: that of the service, if one of them is."""
-        if not self.accounts:
-            return otherwise
-        own = self.accounts.get(user, otherwise)
-        return self.accounts.get((user[0], other), own)
-
     def _submit(self, letter: Letter, done: Done) -> None:
         """Send a letter, or make everything that its device sends wait for what is missing."""
         check = self.checks.get(letter.up.classname)
-        missing = self._missing(letter)
+        missing = self._routing.missing(letter)
         if check is None and missing is None:
             self._judge(letter, done)
             return
@@ -350,85 +294,21 @@ class Messages:
         if missing is not None:
             await missing
         if check is not None:
-            refusal = self._refusal(letter)
+            refusal = self._routing.refusal(letter)
             if refusal is not None:
                 raise ServiceError(refusal)
             await check(letter)
 
-    def _missing(self, letter: Letter) -> Coroutine[Any, Any, None] | None:
-        """What loads the facts that are not known yet, or None."""
-        app, _ = letter.sender
-        if self._standings.get(letter.sender) is None:
-            return self._load(letter)
-        if letter.type in _GROUPS:
-            known: object = self._rosters.get(Place(app, letter.type, letter.target))
-        elif letter.type is ConversationType.CHATROOM:
-            known = self._rooms.get(app, letter.target)
-        else:
-            known = self._standings.get((app, letter.target))
-        return self._load(letter) if known is None else None
-
-    async def _load(self, letter: Letter) -> None:
-        app, _ = letter.sender
-        await self._standings.load(letter.sender)
-        if letter.type in _GROUPS:
-            await self._rosters.load(Place(app, letter.type, letter.target))
-        elif letter.type is ConversationType.CHATROOM:
-            await self._rooms.load(app, letter.target)
-        else:
-            await self._standings.load((app, letter.target))
-
     def _judge(self, letter: Letter, done: Done) -> None:
-        refusal = self._refusal(letter)
+        refusal = self._routing.refusal(letter)
         if refusal is None:
-            self._accept(letter, self._direct(letter), done)
+            self._accept(letter, self._routing.route(letter), done)
         else:
             done(refusal)
 
-    def _refusal(self, letter: Letter) -> ErrorCode | None:
-        """Why the sender may not (operations 2.2), None if he may."""
-        app, sender = letter.sender
-        own = self._standings.get(letter.sender)
-        if own is not None and own.muted_until > self._clock.now():
-            return ErrorCode.RC_MSG_UNAUTHORIZED
-        if letter.type in _GROUPS:
-            roster = self._rosters.get(Place(app, letter.type, letter.target))
-            if roster is None:
-                # The store failed and it had to be forgotten again.
-                return ErrorCode.INTERNALERRROR
-            return roster.refusal(sender, now=self._clock.now())
-        if letter.type is ConversationType.CHATROOM:
-            room = self._rooms.get(app, letter.target)
-            return room.refusal(sender, now=self._clock.now()) if room is not None else None
-        other = self._standings.get((app, letter.target))
-        if other is not None and sender in other.blocked:
-            return ErrorCode.REJECTED_BY_BLACKLIST
-        return None
-
-    def _direct(self, letter: Letter) -> _Route:
-        """To whom a letter goes; what must be known for that is."""
-        app, sender = letter.sender
-        if letter.up.classname == _SYNC_READ_STATUS:
-            # A read position is for the sender's other devices, whoever it is addressed to
-            # (messages 8.4).
-            return _Route(())
-        if letter.type in _GROUPS:
-            roster = self._rosters.get(Place(app, letter.type, letter.target))
-            if roster is None:
-                return _Route(())
-            if letter.up.userId:
-                named = dict.fromkeys(letter.up.userId)
-                chosen = (name for name in named if name in roster.members and name != sender)
-                return _Route(tuple((app, name) for name in chosen))
-            return _Route(roster.inboxes, roster=roster)
-        if letter.type is ConversationType.CHATROOM:
-            return _Route((), room=self._rooms.get(app, letter.target))
-        # A message to oneself is one that the other devices have sent.
-        return _Route(((app, letter.target),) if letter.target != sender else ())
-
     # -- on its way ------------------------------------------------------------------
 
-    def _accept(self, letter: Letter, route: _Route, done: Done) -> None:
+    def _accept(self, letter: Letter, route: Route, done: Done) -> None:
         app, sender = letter.sender
         type, target, up = int(letter.type), letter.target, letter.up
         inboxes, roster, room = route
@@ -448,7 +328,9 @@ class Messages:
             show = partial(self._show, letter, route, Entry(time, False, item), uid)
             self.reserve.call(time, show)
             return
-        is_directed = bool(up.userId) and roster is None and letter.type in _GROUPS
+        is_for_all = up.classname != _SYNC_READ_STATUS and (
+            roster is not None or letter.type not in GROUPS
+        )
         message = NewMessage(
             app=app,
             uid=uid,
@@ -458,11 +340,11 @@ class Messages:
             target=target,
             object_name=up.classname,
             flags=up.sessionId,
-            unique_id=up.clientUniqueId or None,
+            unique_id=letter.unique_id,
             item=item,
             receivers=() if roster is not None else tuple(name for _, name in inboxes),
             sent_box=room is None and self._devices.allows_many(app),
-            in_history=bool(up.sessionId & _STORED) and not is_directed,
+            in_history=bool(up.sessionId & _STORED) and is_for_all,
             in_stream=roster is not None or room is not None,
             read_until=read_until(up, now=time) if up.classname in _READ_MARKS else None,
         )
@@ -472,7 +354,7 @@ class Messages:
     def _stored(
         self,
         letter: Letter,
-        route: _Route,
+        route: Route,
         message: NewMessage,
         mentioning: Mentions | None,
         done: Done,
@@ -500,7 +382,7 @@ class Messages:
             sequel(letter)
 
     def _receive(
-        self, letter: Letter, route: _Route, entry: Entry, mentioning: Mentions | None
+        self, letter: Letter, route: Route, entry: Entry, mentioning: Mentions | None
     ) -> None:
         receive = self._delivery.receive
         sender = letter.sender
@@ -534,7 +416,7 @@ class Messages:
             sender, letter.device, operation, letter.target, data, uid=uid, time=time
         )
 
-    def _show(self, letter: Letter, route: _Route, entry: Entry, uid: str) -> None:
+    def _show(self, letter: Letter, route: Route, entry: Entry, uid: str) -> None:
         """A status message: show it to those who are there."""
         if route.room is not None:
             return

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from improto_server.services import Caller, Operations
     from improto_server.services.chatrooms import Rooms
     from improto_server.services.data import Data
-    from improto_server.services.messages import Letter, Messages, Sent
+    from improto_server.services.letters import Letter, Sent
+    from improto_server.services.messages import Messages
     from improto_server.services.rosters import Rosters
     from improto_server.store.recalls import Original
 
@@ -86,8 +87,11 @@ class Recalls:
 
         The content, RC:RcCmd, names the conversation and the message; ``target`` says nothing.
         25101 if it names none, if the message is unknown, too old or somebody else's; 22406,
-        21406, 23406 if the caller is not where it was sent.
+        21406, 23406 if the caller is not where it was sent; 30016 if the content is too large;
+        20604 for too many per second, together with what else the device sends.
         """
+        if caller.device is not None and not self._messages.admits(caller.device):
+            raise ServiceError(ErrorCode.SEND_FREQUENCY_TOO_FAST)
         command = _parse(request)
         app, user, *_ = caller
         type, place = await self._find_place(caller, command)
@@ -101,6 +105,16 @@ class Recalls:
             raise ServiceError(ErrorCode.RECALL_MESSAGE)
         # One for some members is taken back from them; if none is left, from nobody else.
         named = None if original.named is None else original.named or [user]
+        notice = payloads.UpStreamMessage(
+            sessionId=_STORED,
+            classname=RecallCommand.object_name,
+            content=request.content,
+            userId=named,
+            clientUniqueId=-original.id,
+        )
+        fault = self._messages.fault(known, command.targetId, notice)
+        if fault is not None:
+            raise ServiceError(fault)
         # Both go into the same batch, because nothing is awaited in between.
         buried = self._data.write(partial(recalls.bury, app=app, user=user, original=original))
         sent = await self._messages.post(
@@ -108,13 +122,7 @@ class Recalls:
             user,
             known,
             command.targetId,
-            payloads.UpStreamMessage(
-                sessionId=_STORED,
-                classname=RecallCommand.object_name,
-                content=request.content,
-                userId=named,
-                clientUniqueId=-original.id,
-            ),
+            notice,
             device=caller.device,
             copied_as=(_RECALL, payloads.encode(request)),
         )

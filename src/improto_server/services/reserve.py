@@ -9,21 +9,16 @@ store notes down that it was used, and a server that starts begins after it.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from improto_server.store import schema
+from improto_server.services.data import AHEAD
+from improto_server.store.reserved import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Connection
-
     from improto_server.services.data import Data
     from improto_server.steps import Pending
-
-AHEAD: Final = 2000
-"""Milliseconds that are noted down at once. Somebody who types costs a commit in so much time; a
-server that was killed begins at most so much in the future."""
 
 
 class Reserve:
@@ -43,7 +38,7 @@ class Reserve:
             return
         if self._pending is None or time > self._asked:
             self._asked = time + AHEAD
-            self._pending = self._data.write(partial(_note, time=self._asked))
+            self._pending = self._data.write(partial(note, time=self._asked))
             self._pending.call(partial(self._noted, self._pending, self._asked))
         self._pending.call(partial(self._call, self._pending, then))
 
@@ -57,8 +52,3 @@ class Reserve:
     def _call(self, pending: Pending[None], then: Callable[[], None]) -> None:
         if pending.error is None:
             then()
-
-
-def _note(connection: Connection, *, time: int) -> None:
-    if not connection.execute(schema.reserved.update().values(time=time)).rowcount:
-        connection.execute(schema.reserved.insert().values(time=time))

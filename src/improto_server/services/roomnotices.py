@@ -15,7 +15,8 @@ from improto_server.steps import start
 
 if TYPE_CHECKING:
     from improto_server.services.chatrooms import Room, Rooms
-    from improto_server.services.messages import Messages, Sent
+    from improto_server.services.letters import Sent
+    from improto_server.services.messages import Messages
 
 MOST_CHANGES: Final = 500
 """In one message: at most 50 KiB, which the default limit of contents lets pass (codes 5)."""

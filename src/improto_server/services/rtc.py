@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from improto_server.hub import Hub
     from improto_server.services import Caller, Operations
     from improto_server.services.chatrooms import Rooms
-    from improto_server.services.messages import Messages, Sent
+    from improto_server.services.letters import Sent
+    from improto_server.services.messages import Messages
     from improto_server.services.standings import Standings
     from improto_server.store import Place
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
+    func,
     insert,
     select,
     text,
@@ -199,12 +200,17 @@ def create(connection: Connection, *, place: Place, name: str, time: int) -> Non
     )
 
 
-def change(connection: Connection, *, place: Place, is_muted: bool, is_kept: bool) -> None:
-    """Write what can be changed about a room."""
+def change(
+    connection: Connection, *, place: Place, is_muted: bool | None, is_kept: bool | None
+) -> None:
+    """Write what can be changed about a room; what is None stays as it is."""
     connection.execute(
         update(chatrooms)
         .where(chatrooms.c.conversation == _number(connection, place))
-        .values(is_muted=int(is_muted), is_kept=int(is_kept))
+        .values(
+            is_muted=func.coalesce(is_muted, chatrooms.c.is_muted),
+            is_kept=func.coalesce(is_kept, chatrooms.c.is_kept),
+        )
     )
 
 

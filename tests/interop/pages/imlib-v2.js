@@ -1,18 +1,24 @@
 "use strict";
 // What the tests ask of an SDK, put to SDK 2. The page of another SDK defines the same `im`:
 //
-//   statuses, messages, typing   all that the SDK has told its listeners, in order
+//   statuses, messages, typing,  all that the SDK has told its listeners, in order
+//   expansions, receipts
 //   init, register               before connecting
 //   connect, disconnect
 //   sendAll, sendTyping, recall
 //   history, delete, clear
-//   conversations, unread, removeConversation, setStatus, status, isShown
-//   join, quit, roomInfo, setEntry, removeEntry, entries
+//   expand, removeExpansion
+//   answerReceipts, reportRead, readers
+//   conversations, unread, totalUnread, removeConversation, setStatus, status, isShown
+//   makeTag, removeTag, tag, tagged, isTagged
+//   join, quit, roomInfo, roomHistory, setEntry, removeEntry, entries
 //   fileToken, fileUrl
+//   missing
 //
 // A question that may be refused gives a promise of {result: [...]} or {error: code}. A message is
-// {sender, type, conversation, kind, content, uid, time, isOffline, isMine}. A conversation is
-// named by [type, target].
+// {sender, type, conversation, kind, content, uid, time, isOffline, isMine, expansion}. A
+// conversation is named by [type, target]. What sendAll is told about its messages is
+// {userIds, isMentioning, isExpandable, isStatus}.
 
 const im = (() => {
   const { ConversationType, MessageTag, RongIMClient } = RongIMLib;
@@ -22,6 +28,8 @@ const im = (() => {
   const statuses = [];
   const messages = [];
   const typing = [];
+  const expansions = [];
+  const receipts = [];
   // What the SDK has given out, by uid: some of its functions want it back.
   const originals = {};
   const classes = {
@@ -31,6 +39,7 @@ const im = (() => {
     "RC:HQVCMsg": RongIMLib.HQVoiceMessage,
     "RC:SightMsg": RongIMLib.SightMessage,
     "RC:LBSMsg": RongIMLib.LocationMessage,
+    "RC:TypSts": RongIMLib.TypingStatusMessage,
     "RC:ReadNtf": RongIMLib.ReadReceiptMessage,
     "RC:SRSMsg": RongIMLib.SyncReadStatusMessage,
     "RC:RRReqMsg": RongIMLib.ReadReceiptRequestMessage,
@@ -59,14 +68,18 @@ const im = (() => {
       time: message.sentTime,
       isOffline: message.offLineMessage,
       isMine: message.messageDirection === 1,
+      expansion: message.expansion ?? {},
     };
   };
 
-  const send = async ([type, target], kind, content, userIds, isMentioning) => {
+  const send = async ([type, target], kind, content, how) => {
     const message = new classes[kind](content);
-    const options = userIds.length ? { userIds } : {};
+    const options = { canIncludeExpansion: how.isExpandable, isStatusMessage: how.isStatus };
+    if (how.userIds.length) {
+      options.userIds = how.userIds;
+    }
     const { result, error } = await ask((answer) =>
-      sdk().sendMessage(type, target, message, answer, isMentioning, "", "", 0, options),
+      sdk().sendMessage(type, target, message, answer, how.isMentioning, "", "", 0, options),
     );
     return result ? { result: [plain(result[0])] } : { error };
   };
@@ -75,12 +88,23 @@ const im = (() => {
     statuses,
     messages,
     typing,
+    expansions,
+    receipts,
 
     init(appKey, navigation) {
       RongIMClient.init(appKey, null, { navi: navigation });
       RongIMClient.setConnectionStatusListener({ onChanged: (status) => statuses.push(status) });
       RongIMClient.setOnReceiveMessageListener({
-        onReceived: (message) => messages.push(plain(message)),
+        onReceived(message) {
+          messages.push(plain(message));
+          if (message.receiptResponse) {
+            receipts.push({ ...message.receiptResponse });
+          }
+        },
+      });
+      RongIMClient.setMessageExpansionListener({
+        onUpdated: ({ messageUId, expansion }) => expansions.push([messageUId, expansion]),
+        onDeleted: ({ messageUId, deletedKeys }) => expansions.push([messageUId, deletedKeys]),
       });
       RongIMClient.setTypingStatusListener({
         onChanged(news) {
@@ -93,8 +117,8 @@ const im = (() => {
       });
     },
 
-    register(name, kind, properties) {
-      RongIMClient.registerMessageType(name, kind, new MessageTag(true, true), properties);
+    register(name, kind, properties, isKept) {
+      RongIMClient.registerMessageType(name, kind, new MessageTag(isKept, isKept), properties);
       classes[kind] = RongIMClient.RegisterMessage[name];
     },
 
@@ -102,8 +126,8 @@ const im = (() => {
     disconnect: () => sdk().disconnect(),
 
     // All at once: none waits for the answer to an earlier one.
-    sendAll: (place, kind, contents, userIds, isMentioning) =>
-      Promise.all(contents.map((content) => send(place, kind, content, userIds, isMentioning))),
+    sendAll: (place, kind, contents, how) =>
+      Promise.all(contents.map((content) => send(place, kind, content, how))),
 
     async recall(uid) {
       const { result, error } = await ask((answer) =>
@@ -115,6 +139,17 @@ const im = (() => {
     sendTyping(to) {
       sdk().sendTypingStatusMessage(PRIVATE, to, "RC:TxtMsg", { onSuccess() {}, onError() {} });
     },
+
+    expand: (uid, pairs) =>
+      ask((answer) => sdk().updateMessageExpansion(pairs, originals[uid], answer)),
+    removeExpansion: (uid, keys) =>
+      ask((answer) => sdk().removeMessageExpansionForKey(keys, originals[uid], answer)),
+
+    answerReceipts: ([type, target]) =>
+      ask((answer) => sdk().sendReceiptResponse(type, target, answer)),
+    reportRead: (group, uids) =>
+      ask((answer) => sdk().sendReadReceiptMessage(uids, group, answer)),
+    readers: (group, uid) => ask((answer) => sdk().getMessageReader(uid, group, answer)),
 
     // order 0: the messages before `time`, 1: those after it. Oldest first in both cases.
     async history([type, target], time, count, order) {
@@ -138,8 +173,10 @@ const im = (() => {
         sdk().clearRemoteHistoryMessages({ conversationType, targetId, timestamp }, answer),
       ),
 
-    async conversations() {
-      const { result, error } = await ask((answer) => sdk().getConversationList(answer, null, 100));
+    async conversations(count) {
+      const { result, error } = await ask((answer) =>
+        sdk().getConversationList(answer, null, count),
+      );
       const entry = ({ conversationType, targetId, latestMessage }) => ({
         type: conversationType,
         id: targetId,
@@ -150,6 +187,8 @@ const im = (() => {
     },
 
     unread: ([type, target]) => ask((answer) => sdk().getUnreadCount(type, target, answer)),
+
+    totalUnread: () => ask((answer) => sdk().getTotalUnreadCount(answer)),
 
     removeConversation: ([type, target]) =>
       ask((answer) => sdk().removeConversation(type, target, answer)),
@@ -175,6 +214,27 @@ const im = (() => {
       return result !== undefined && result[0].isTop === isTop && result[0].isMuted === isMuted;
     },
 
+    makeTag: (tagId, tagName) => ask((answer) => sdk().createTag({ tagId, tagName }, answer)),
+    removeTag: (tag) => ask((answer) => sdk().removeTag(tag, answer)),
+
+    tag(tag, places) {
+      const conversations = places.map(([type, targetId]) => ({ type, targetId }));
+      return ask((answer) => sdk().addTagForConversations(tag, conversations, answer));
+    },
+
+    async tagged(tag) {
+      const { result, error } = await ask((answer) =>
+        sdk().getConversationListByTag(tag, 100, 0, answer),
+      );
+      const place = ({ conversationType, targetId }) => [conversationType, targetId];
+      return result ? { result: [result[0].map(place)] } : { error };
+    },
+
+    async isTagged(tag, places) {
+      const { result } = await this.tagged(tag);
+      return result !== undefined && String(result[0]) === String(places);
+    },
+
     join: (room, count) => ask((answer) => sdk().joinChatRoom(room, count, answer)),
     quit: (room) => ask((answer) => sdk().quitChatRoom(room, answer)),
 
@@ -187,9 +247,17 @@ const im = (() => {
       return { result: [{ total: userTotalNums, members: userInfos.map(({ id }) => id) }] };
     },
 
-    setEntry(room, key, value, force, isAutoDelete) {
+    async roomHistory(room, time, count, order) {
+      const { result, error } = await ask((answer) =>
+        sdk().getChatRoomHistoryMessages(room, count, order, answer, time),
+      );
+      return result ? { result: [result[0].map(plain), result[1]] } : { error };
+    },
+
+    setEntry(room, key, value, force, isAutoDelete, isTold) {
       const set = force ? "forceSetChatroomEntry" : "setChatroomEntry";
-      return ask((answer) => sdk()[set](room, { key, value, isAutoDelete }, answer));
+      const entry = { key, value, isAutoDelete, isSendNotification: isTold };
+      return ask((answer) => sdk()[set](room, entry, answer));
     },
 
     removeEntry(room, key, force) {
@@ -198,6 +266,9 @@ const im = (() => {
     },
 
     entries: (room) => ask((answer) => sdk().getAllChatroomEntries(room, answer)),
+
+    // Functions that an SDK has only in name: what they say.
+    missing: (name, ...details) => ask((answer) => sdk()[name](...details, answer)),
 
     fileToken: (type, name) => ask((answer) => sdk().getFileToken(type, answer, name)),
     fileUrl: (type, key, name) => ask((answer) => sdk().getFileUrl(type, key, name, answer)),

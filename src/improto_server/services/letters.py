@@ -1,0 +1,61 @@
+"""A message between the one who sends it and the store: what is said about it on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from msgspec import Struct
+
+from improto.frames import TimeMs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+    from typing import Any
+
+    from improto import payloads
+    from improto.codes import ConversationType, ErrorCode
+    from improto.operations import Operation
+    from improto_server.clock import UserKey
+    from improto_server.hub import Device
+    from improto_server.services.chatrooms import Room
+    from improto_server.services.rosters import Roster
+
+
+class Sent(Struct, frozen=True, kw_only=True, gc=False):
+    """What became of a message."""
+
+    uid: str
+    time: TimeMs
+
+
+class Letter(NamedTuple):
+    """What is sent, and by whom; where to is known already."""
+
+    sender: UserKey
+    type: ConversationType
+    target: str
+    up: payloads.UpStreamMessage
+    is_status: bool
+    """It is shown to those who are there, and forgotten (operations 2.1)."""
+    unique_id: int | None
+    """If it comes again, by this number it is known to be the same."""
+    device: Device | None
+    """Where it was sent; it needs no copy."""
+    copied_as: tuple[Operation, bytes] | None
+    """The operation and the payload by which the sender's other devices are shown it."""
+
+
+Done: TypeAlias = "Callable[[Sent | ErrorCode], None]"
+
+Check: TypeAlias = "Callable[[Letter], Coroutine[Any, Any, None]]"
+"""Looks at a letter before it is sent and does what else it means; refuses by ServiceError."""
+
+
+class Route(NamedTuple):
+    """To whom a letter goes."""
+
+    inboxes: Sequence[UserKey]
+    """Whose inboxes get it, the sender's not counted in."""
+    roster: Roster | None = None
+    """All its members get it."""
+    room: Room | None = None
