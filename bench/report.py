@@ -7,6 +7,7 @@ so a table shows both, and the recorded baseline holds ratios.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -74,8 +75,9 @@ class Table:
     rows: Sequence[Row]
 
     def ratio(self, row: Row) -> float:
-        """How many times the plain thing's value."""
-        return row.value / self.rows[0].value
+        """How many times the plain thing's value; infinite if that was too small to measure."""
+        plain = self.rows[0].value
+        return row.value / plain if plain else math.inf
 
     def key(self, row: Row) -> str:
         """What the row is called in the baseline."""

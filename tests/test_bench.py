@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pytest
@@ -101,3 +102,10 @@ def test_a_baseline_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_baseline(path) == {}
     write_baseline(path, [TABLE])
     assert read_baseline(path) == {"Walking: ours": 2.5, "Walking: theirs": 3.5}
+
+
+def test_what_cannot_be_compared_is_no_mistake() -> None:
+    rows = [Row(name="plain", value=0.0), Row(name="ours", value=2.0)]
+    table = Table(title="Title", unit="us", rows=rows)
+    assert table.ratio(rows[1]) == math.inf
+    assert any("inf" in line for line in lines_of(table, {}))
