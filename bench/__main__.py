@@ -35,7 +35,10 @@ BENCHES: Final[Mapping[str, Callable[[], Sequence[Table]]]] = {
     "rooms": lambda: [rooms.measure(2_000, messages=6, servers=MOST)],
     "conversations": lambda: [conversations.measure(1_000, requests=300, servers=MOST)],
     "login": lambda: login.measure(500, servers=MOST),
-    "idle": lambda: [idle.measure(2_000, servers=SERVERS)],
+    "idle": lambda: [
+        idle.measure(2_000, servers=SERVERS),
+        idle.measure_polls(2_000, servers=SERVERS),
+    ],
     "scale": lambda: [scale.measure(10_000, 1_000_000)],
 }
 QUICK: Final[Mapping[str, Callable[[], Sequence[Table]]]] = {
@@ -48,7 +51,10 @@ QUICK: Final[Mapping[str, Callable[[], Sequence[Table]]]] = {
     "rooms": lambda: [rooms.measure(10, messages=1, servers=SERVERS[:1])],
     "conversations": lambda: [conversations.measure(30, requests=1, servers=SERVERS[:1])],
     "login": lambda: login.measure(50, servers=SERVERS[:1]),
-    "idle": lambda: [idle.measure(100, servers=SERVERS[:1])],
+    "idle": lambda: [
+        idle.measure(100, servers=SERVERS[:1]),
+        idle.measure_polls(100, servers=SERVERS[:1]),
+    ],
     "scale": lambda: [scale.measure(1_000, 2_000)],
 }
 """So little that the ratios mean nothing."""

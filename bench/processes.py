@@ -81,6 +81,7 @@ def im_server(*, backend: str, framer: str, groups: Sequence[int] = ()) -> Itera
             "IMPROTO_GATEWAY_FRAMER": framer,
             "IMPROTO_GATEWAY_PORT": "0",
             "IMPROTO_MESSAGES_RATE": "0",
+            "IMPROTO_GATEWAY_REPEATS": "0",
             "IMPROTO_STORE_URL": f"sqlite:///{folder}/messages.db",
         }
         program = ["-m", "improto_server", "serve"]

@@ -24,7 +24,7 @@ WORTH_MUTATING = 1024
 """Bytes; longer vectors only have longer strings and lists."""
 
 KINDS = sorted(MESSAGES)
-"""The first byte of an input is a position in here, the rest is the payload."""
+"""The first two bytes of an input are a position in here, the rest is the payload."""
 
 
 def write_seeds(corpus: Path) -> None:
@@ -33,13 +33,14 @@ def write_seeds(corpus: Path) -> None:
         vector = json.loads(line)
         data = bytes.fromhex(vector["hex"])
         if len(data) <= WORTH_MUTATING:
-            kind = KINDS.index(vector["message"]).to_bytes()
+            kind = KINDS.index(vector["message"]).to_bytes(2)
             (corpus / f"vector-{number}").write_bytes(kind + data)
 
 
 def one_input(raw: bytes) -> None:
-    if raw:
-        check_payload(MESSAGES[KINDS[raw[0] % len(KINDS)]], raw[1:])
+    if len(raw) >= 2:
+        kind = KINDS[int.from_bytes(raw[:2]) % len(KINDS)]
+        check_payload(MESSAGES[kind], raw[2:])
 
 
 if __name__ == "__main__":

@@ -206,13 +206,18 @@ def inbox_pull(
     )
 
 
-def room_pull(message_id: int, room_id: str, *, since: int = 0, count: int = 10) -> Query:
-    """``chrmPull`` (session 11)."""
+def room_pull(
+    message_id: int, room_id: str, *, since: int = 0, count: int = 10, is_bare: bool = False
+) -> Query:
+    """``chrmPull`` (session 11); ``is_bare``: as SDK 5 sends it."""
+    request = payloads.ChrmPullMsg(syncTime=since, count=count)
+    if is_bare:
+        request.compressioEnabled = True
     return Query(
         topic=Topic.CHRM_PULL,
         target_id=room_id,
         message_id=MessageId(message_id),
-        data=payloads.encode(payloads.ChrmPullMsg(syncTime=since, count=count)),
+        data=payloads.encode(request),
     )
 
 

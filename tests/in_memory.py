@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from improto._async_client import Client
     from improto._async_server import Session
     from improto._desk import Desk
+    from improto._lines import Begin
     from improto.endpoint import ServerEndpoint
     from improto.http import HttpRequest, HttpResponse
 
@@ -83,7 +84,7 @@ class World:
         self.lines: list[MemoryLine[Any]] = []
         self.of_server = self.make_lines(Limits())
         self.is_accepting = True
-        service = HandlerService(
+        self.service = HandlerService(
             handler,
             http=http,
             lines=self.of_server,
@@ -91,7 +92,9 @@ class World:
             clock=lambda: SERVER_TIME,
             runtime=RUNTIME,
         )
-        self._begin = begin_with(service, lines=self.of_server, framer="wsproto")
+        self._begin = begin_with(
+            self.service, lines=self.of_server, framer="wsproto", make_session_id=lambda: "S"
+        )
         self.server = Server(
             self.of_server,
             addresses=[("memory", 1)],
@@ -130,6 +133,7 @@ class World:
         *,
         session: ClientSession | None = None,
         limits: Limits | None = None,
+        transport: str = "websocket",
     ) -> tuple[Waiting[Client], MemoryLine[Desk]]:
         """A client that is logging in."""
         limits = limits or Limits.for_client()
@@ -141,15 +145,21 @@ class World:
             session=session or ClientSession(limits=limits),
             sdk_version="4.6.4",
             framer="wsproto",
+            transport=transport,
+            dial=lambda endpoint: self._join(MemoryLine(lines), endpoint.begin_post),
             lines=lines,
             runtime=RUNTIME,
         )
         line: MemoryLine[Desk] = MemoryLine(lines)
+        self._join(line, opening.begin)
+        return Waiting(opening.log_in(line)), line
+
+    def _join(self, line: MemoryLine[EndpointT], begin: Begin[EndpointT]) -> None:
+        """Open a client's line to the server."""
         line.other = server_line = self.accept()
         server_line.other = line
         self.lines.append(line)
-        line.open(opening.begin(line, "server:1"))
-        return Waiting(opening.log_in(line)), line
+        line.open(begin(line, "server:1"))
 
     def connect(self, token: str = "ann", **options: Any) -> Client:
         """A client that is logged in."""

@@ -27,9 +27,10 @@ from improto.events import (
     PublishReceived,
     PullReceived,
     QueryReceived,
+    RequestFailed,
 )
 from improto.frames import Qos, TimeMs
-from improto.messages import Conversation, Request
+from improto.messages import Conversation, Request, compose
 from improto.operations import Topic
 from improto.session import ClientSession
 from tests.by_hand import Waiting
@@ -185,6 +186,34 @@ def test_a_refused_message_is_an_exception(world: World, office: Office) -> None
     assert refused.value.code == ErrorCode.REJECTED_BY_BLACKLIST
 
 
+def test_a_posted_message_tells_what_becomes_of_it(world: World, office: Office) -> None:
+    client = world.connect()
+    outcomes: list[Any] = []
+    client.post(compose(BOB, Text("hi")), outcomes.append)
+    world.run()
+    office.status = ErrorCode.REJECTED_BY_BLACKLIST
+    client.post(compose(BOB, Text("hi")), outcomes.append)
+    world.run()
+    assert [(each.uid, each.status) for each in outcomes] == [("U1", 0), ("U1", 405)]
+    wait_for(world, client.aclose())
+    client.post(compose(BOB, Text("too late")), outcomes.append)
+    assert isinstance(outcomes[2], NotConnected)
+
+
+def test_a_posted_message_is_withdrawn_while_it_waits(world: World, office: Office) -> None:
+    client = world.connect(limits=Limits(requests_in_flight=1))
+    world.run()
+    office.is_silent = True
+    outcomes: list[Any] = []
+    first = client.post(compose(BOB, Text("first")), outcomes.append)
+    second = client.post(compose(BOB, Text("second")), outcomes.append)
+    second()
+    first()
+    world.advance(30.0)
+    world.run()
+    assert [type(each) for each in outcomes] == [RequestFailed]
+
+
 def test_a_query_gives_the_data_of_the_answer(world: World) -> None:
     client = world.connect()
     request = Request(topic=Topic.PULL_US, target_id="ann", data=b"abc", qos=Qos.AT_MOST_ONCE)
@@ -322,6 +351,22 @@ def test_a_loop_that_breaks_has_taken_its_message_when_the_client_closes(
     assert client.session.inbox_cursor == 10
 
 
+def test_deliveries_are_acknowledged_by_their_receipts(world: World, office: Office) -> None:
+    office.inbox = [(time, item(time)) for time in (10, 20, 30)]
+    client = world.connect()
+    world.run()
+    deliveries = client.deliveries()
+    first = wait_for(world, anext(deliveries))
+    second = wait_for(world, anext(deliveries))
+    client.acknowledge(second.receipt)
+    assert (client.session.inbox_cursor, office.pulls) == (0, 1)
+    client.acknowledge(first.receipt)
+    world.run()
+    assert (client.session.inbox_cursor, office.pulls) == (20, 2)
+    with pytest.raises(LocalProtocolError, match="not open"):
+        client.acknowledge(first.receipt)
+
+
 def test_messages_end_with_the_connection(world: World, office: Office) -> None:
     client = world.connect()
     world.run()
@@ -419,3 +464,20 @@ def test_closing_does_not_wait_for_a_dead_server(office: Office) -> None:
     world.advance(1.0)
     closing.step()
     assert closing.is_done
+
+
+def test_a_client_that_polls() -> None:
+    """With another connection for what it posts."""
+    world = World(Office().handle)
+    logging_in, line = world.open(transport="polling")
+    world.run()
+    logging_in.step()
+    sending = Waiting(logging_in.result.send(BOB, Text("hi")))
+    world.run(sending)
+    assert sending.result.uid == "U1"
+    assert line.endpoint.connection.is_online
+
+
+def test_a_transport_that_there_is_not() -> None:
+    with pytest.raises(ValueError, match="websocket or polling"):
+        World(Office().handle).open(transport="pigeons")

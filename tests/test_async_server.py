@@ -20,6 +20,7 @@ from tests.in_memory import SERVER_TIME, MemoryLine, World
 
 if TYPE_CHECKING:
     from improto._async_server import Session
+    from improto.endpoint import ServerEndpoint
 
 BOB = Conversation.private("bob")
 
@@ -51,6 +52,7 @@ def ask(world: World, path: str) -> bytes:
     line = world.accept()
     line.other = MemoryLine(world.of_server)
     line.receive_data(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+    world.of_server.flush()
     return b"".join(line.other.arriving)
 
 
@@ -233,3 +235,24 @@ def test_an_unknown_framer_is_refused_before_anything_is_opened() -> None:
     world = World(polite)
     with pytest.raises(ValueError, match="framer"):
         begin_with(None, lines=world.of_server, framer="carrier pigeon")  # type: ignore[arg-type]
+
+
+def test_a_handler_serves_a_client_that_polls() -> None:
+    """Under a session id that nobody guesses, which that of the handler is not."""
+    world = World(polite)
+    line = world.accept()
+    line.other = MemoryLine(world.of_server)
+    line.receive_data(b"GET /websocket?appId=a&token=ann&sdkVer=2.9.2 HTTP/1.1\r\nhost: x\r\n\r\n")
+    world.run(*world.tasks)
+    answer = b"".join(line.other.arriving)
+    assert b'{"status":0,"userId":"ann","headerCode":32,"messageId":0,"sessionid":"S",' in answer
+
+
+def test_a_server_may_do_without_long_polling() -> None:
+    world = World(polite)
+    begin = begin_with(world.service, lines=world.of_server, framer="wsproto")
+    line: MemoryLine[ServerEndpoint] = MemoryLine(world.of_server)
+    line.other = MemoryLine(world.of_server)
+    line.open(begin(line, "client:1"))
+    line.receive_data(b"GET /websocket HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert b"not found" in b"".join(line.other.arriving)

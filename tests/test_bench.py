@@ -40,6 +40,7 @@ def test_everything_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
         "Chatroom message, 10 members, a delivery, in us",
         "Conversation list of 30, a request, in us",
         "Memory per idle connection, 100 of them, in KiB",
+        "Memory per waiting poll, 100 of them, in KiB",
         "Login: HTTP, token, CONNACK, first pull, 50 at once, in us",
         "Login: HTTP, token, CONNACK, first pull, one after the other, in us",
         "What is asked of a store that grows, a question, in us",

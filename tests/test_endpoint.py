@@ -449,3 +449,170 @@ class TestEnd:
         online.server.handle_timeout(now=1e6)
         assert online.program.calls == calls
         assert online.server.is_over
+
+
+class Sessions:
+    """Long polling that answers when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[ServerEndpoint, HttpRequest]] = []
+        self.forgotten: list[ServerEndpoint] = []
+        self.answers_at_once = False
+
+    def takes(self, request: HttpRequest) -> bool:
+        return request.path in ("/websocket", "/pullmsg.js")
+
+    def ask(self, asker: ServerEndpoint, request: HttpRequest) -> None:
+        self.asked.append((asker, request))
+        if self.answers_at_once:
+            asker.respond(HttpResponse(status=400, body=b"lost params"))
+
+    def forget(self, asker: ServerEndpoint) -> None:
+        self.forgotten.append(asker)
+
+
+class Polled:
+    """A server's end of a TCP connection on which a client polls."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.wakes = 0
+        self.program = Program()
+        self.sessions = Sessions()
+        polling: Any = self.sessions
+        self.server = ServerEndpoint(
+            self.program,
+            address="192.0.2.1:5000",
+            limits=Limits(),
+            timing=Timing(),
+            make_framer=WsprotoFramer,
+            clock=lambda: self.now,
+            wake=self._wake,
+            polling=polling,
+        )
+
+    def _wake(self) -> None:
+        self.wakes += 1
+
+    def say(self, data: bytes) -> bytes:
+        self.server.receive_data(data, now=self.now)
+        return self.server.data_to_send()
+
+    def answer(self, body: bytes) -> bytes:
+        asker, _ = self.sessions.asked[-1]
+        asker.respond(HttpResponse(status=200, body=body))
+        assert self.server.data_to_send() == b""
+        self.server.dispatch(now=self.now)
+        return self.server.data_to_send()
+
+
+POLL = b"GET /pullmsg.js?sessionid=S HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+class TestLongPolling:
+    """Requests that are answered later (http 5)."""
+
+    def test_a_poll_waits_for_its_answer(self) -> None:
+        polled = Polled()
+        assert polled.say(POLL) == b""
+        [(asker, request)] = polled.sessions.asked
+        assert asker is polled.server
+        assert request.query == {"sessionid": "S"}
+        assert polled.server.next_deadline() is None
+        assert polled.answer(b"[]").endswith(b"\r\n\r\n[]")
+        assert polled.wakes == 1
+        assert not polled.server.is_over
+
+    def test_polls_come_one_after_the_other_with_others_between(self) -> None:
+        polled = Polled()
+        polled.say(POLL + REQUEST + POLL)
+        assert len(polled.sessions.asked) == 1
+        answer = polled.answer(b"[1]")
+        assert answer.endswith(b"pong")
+        assert b"[1]" in answer
+        assert len(polled.sessions.asked) == 2
+        assert polled.answer(b"[2]").endswith(b"[2]")
+        assert polled.program.calls == ["/ping"]
+
+    def test_some_answers_are_known_at_once(self) -> None:
+        polled = Polled()
+        polled.sessions.answers_at_once = True
+        answer = polled.say(POLL + POLL + REQUEST)
+        assert answer.count(b"lost params") == 2
+        assert answer.endswith(b"pong")
+
+    def test_a_websocket_is_still_a_websocket(self) -> None:
+        polled = Polled()
+        client = ClientEndpoint(
+            ClientSession(),
+            Login(app_key="app", token="token"),
+            host="h",
+            limits=Limits.for_client(),
+            timing=Timing(),
+            make_framer=WsprotoFramer,
+            now=0.0,
+        )
+        assert b" 101 " in polled.say(client.data_to_send())
+        assert polled.sessions.asked == []
+        polled.server.abandon(CloseReason.LOCAL, now=0.0)
+        assert polled.server.is_over
+
+    def test_a_handshake_that_we_do_not_know_is_refused(self) -> None:
+        polled = Polled()
+        upgrade = b"Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 8\r\n"
+        answer = polled.say(b"GET /websocket HTTP/1.1\r\nHost: h\r\n" + upgrade + b"\r\n")
+        assert b" 426 " in answer
+        assert polled.sessions.asked == []
+
+    def test_who_closes_while_polling_waits_no_more(self) -> None:
+        polled = Polled()
+        polled.say(POLL)
+        polled.server.receive_eof(now=1.0)
+        assert polled.sessions.forgotten == [polled.server]
+        assert polled.server.is_over
+        polled.server.respond(HttpResponse(status=200, body=b"late"))
+        polled.server.dispatch(now=1.0)
+        assert polled.server.data_to_send() == b""
+
+    @pytest.mark.parametrize("is_time", [True, False])
+    def test_an_answer_is_sent_by_whatever_comes_first(self, is_time: bool) -> None:
+        """A line has no second look at what an input has left."""
+        polled = Polled()
+        polled.say(POLL)
+        polled.server.respond(HttpResponse(status=200, body=b"[1]"))
+        if is_time:
+            polled.server.handle_timeout(now=1.0)
+            assert polled.server.data_to_send().endswith(b"[1]")
+        else:
+            assert polled.say(POLL).endswith(b"[1]")
+            assert len(polled.sessions.asked) == 2
+
+    def test_who_closes_between_two_polls_is_gone(self) -> None:
+        polled = Polled()
+        polled.server.receive_eof(now=1.0)
+        assert polled.server.is_over
+
+    def test_who_sends_too_much_ahead_gets_no_answer(self) -> None:
+        polled = Polled()
+        polled.say(POLL)
+        polled.say(b"x" * 300_000)
+        assert polled.server.is_over
+        assert polled.sessions.forgotten == [polled.server]
+        assert polled.answer(b"[]") == b""
+
+    def test_a_connection_that_is_dropped_waits_no_more(self) -> None:
+        polled = Polled()
+        polled.say(POLL)
+        polled.server.abandon(CloseReason.SLOW_READER, now=1.0)
+        assert polled.sessions.forgotten == [polled.server]
+        assert polled.server.is_over
+
+    def test_the_last_answer_is_sent_when_the_server_shuts_down(self) -> None:
+        polled = Polled()
+        polled.say(POLL)
+        polled.sessions.asked[0][0].respond(HttpResponse(status=400, body=b"lost params"))
+        polled.server.shut_down(now=1.0)
+        assert polled.server.data_to_send().endswith(b"lost params")
+        assert polled.server.is_over
+        polled.server.shut_down(now=2.0)
+        assert polled.server.data_to_send() == b""

@@ -35,6 +35,23 @@ def test_path_and_query_are_decoded_once(target: str, path: str, query: dict[str
     assert request(target).query == query
 
 
+@pytest.mark.parametrize(
+    ("body", "form"),
+    [
+        (b"", {}),
+        (b"token=a%2Bb%3D%40host%3Bx&v=5.38.0", {"token": "a+b=@host;x", "v": "5.38.0"}),
+        (b"m=&m=2&x", {"m": "", "x": ""}),
+        ("name=\N{PILE OF POO}".encode(), {"name": "\N{PILE OF POO}"}),
+        (b"\xff=%ff", {"\N{REPLACEMENT CHARACTER}": "\N{REPLACEMENT CHARACTER}"}),
+        (b'{"token":"x"}', {'{"token":"x"}': ""}),
+    ],
+)
+def test_a_form_is_read_like_a_query(body: bytes, form: dict[str, str]) -> None:
+    message = HttpRequest(method="POST", target="/v2/navi.json?cloud=0", body=body)
+    assert message.form == form
+    assert message.query == {"cloud": "0"}
+
+
 def test_the_first_value_of_a_header_counts() -> None:
     headers = (("x", "1"), ("y", ""), ("x", "2"))
     assert first_header(headers, "x") == "1"

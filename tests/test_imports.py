@@ -49,6 +49,7 @@ FORBIDDEN = {
     "os": SYSTEM,
     "subprocess": SYSTEM,
     "improto_asyncio": LAYERS,
+    "improto_client": LAYERS,
     "improto_server": LAYERS,
     "improto_trio": LAYERS,
     "h11": FRAMERS,

@@ -456,6 +456,15 @@ def test_without_lines_the_end_comes_at_once(world: World) -> None:
     assert ends == [100.0]
 
 
+def test_what_lives_on_lines_ends_before_them(world: World) -> None:
+    told = []
+    probe = Probe(world, Script())
+    world.lines.on_shut_down = lambda: told.append(list(probe.endpoint.told))
+    world.lines.shut_down(within=3.0)
+    world.lines.abort()
+    assert told == [[], ["shut_down"]]
+
+
 def test_nobody_needs_to_ask_for_the_end(world: World) -> None:
     world.lines.shut_down(within=3.0)
 

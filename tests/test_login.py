@@ -32,15 +32,34 @@ def test_mini_programs_say_so() -> None:
     assert read(login.target).platform == "MiniProgram"
 
 
+def test_only_who_names_his_device_says_so() -> None:
+    """SDK 5 keeps the id across reconnects (sdk5 3)."""
+    login = Login(app_key="k", token="t", device_id="a b")
+    assert login.target.endswith("&protocolVer=3&deviceId=a+b")
+    assert read(login.target).device_id == "a b"
+
+
+@pytest.mark.parametrize(("length", "counts"), [(0, True), (22, True), (64, True), (65, False)])
+def test_a_device_with_too_long_a_name_has_none(length: int, counts: bool) -> None:
+    name = "x" * length
+    assert Login.from_query({"deviceId": name}).device_id == (name if counts else "")
+
+
 @given(
     app_key=st.text(max_size=20),
     token=st.text(max_size=20).filter(lambda token: "@" not in token),
     sdk_version=st.text(max_size=20),
     protocol_version=st.sampled_from(ProtocolVersion),
     platform=st.text(max_size=20),
+    device_id=st.text(max_size=20),
 )
 def test_a_server_reads_what_a_client_writes(
-    app_key: str, token: str, sdk_version: str, protocol_version: ProtocolVersion, platform: str
+    app_key: str,
+    token: str,
+    sdk_version: str,
+    protocol_version: ProtocolVersion,
+    platform: str,
+    device_id: str,
 ) -> None:
     login = Login(
         app_key=app_key,
@@ -48,6 +67,7 @@ def test_a_server_reads_what_a_client_writes(
         sdk_version=sdk_version,
         protocol_version=protocol_version,
         platform=platform,
+        device_id=device_id,
     )
     assert read(login.target) == login
 
@@ -92,3 +112,15 @@ def test_sdk_253_is_read() -> None:
 def test_a_token_is_in_no_repr() -> None:
     """Logins are logged; tokens must not be."""
     assert "secret" not in repr(Login(app_key="k", token="secret"))
+
+
+@pytest.mark.parametrize(
+    ("pid", "device_id"),
+    [("1700000000123.5", "1700000000123.5"), ("null", ""), ("undefined", ""), ("x" * 65, "")],
+)
+def test_a_page_that_polls_names_itself(pid: str, device_id: str) -> None:
+    """``pid`` (http 5.1); over WebSocket it says nothing."""
+    query = {"pid": pid, "deviceId": "not this"}
+    login = Login.from_query(query, is_polling=True)
+    assert (login.device_id, login.is_polling) == (device_id, True)
+    assert Login.from_query({"pid": pid}).device_id == ""

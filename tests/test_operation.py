@@ -34,6 +34,19 @@ EXPECTED = re.findall(
     viewerJoinR viewerExitR rtcIdentityChange rtcPullKv rtcQueryJoined rtcInvite rtcCancelInvite
     rtcInviteAnswer rtcEndInvite qryVoipK
     pullUgSes pullUgMsg qryMsg
+    pbMsgP sendMsgRead updRTime s_pubCall pullEventChange pullModifyMsg pullSe qAppBot qBot reqCall
+    pullKvMsg qryMCMsg qryMPMsg cleanMCMsg cleanMPMsg cleanMsgBatch delUgMsg upConvertMsg
+    delRelationBatch qryRLBatch qryRelationFilter qrySessionsUnread setTypeUnpush addUnpush
+    delUnpush qryUnpush ugUnpushSet ugUnpushQuery transLan autoTrans qryMsgRead qryMsgReadCntBatch
+    readReceipt qryReceiptBatch qryReceipt minioUrl qryUgUal
+    updUserSub qrySubData pullUserSub pullSubData updUserProfile pullUserProfile pullOwnProfile
+    searchUserProfile updProfilePermiss qProfilePermiss qSimpleUserProfile
+    channelCreate upChannelInfo qChannelInfo channelMemKick channelMemQuit channelDismiss
+    channelTransfer upChannelManager upChannelFollow qChannelMem qChannelSpeMem qChannelFollow
+    upChannelMem upChannelRemark qChannelRemark channelMemJoin channelMemInvite channelApplyResp
+    qChannelApplyList qChannelMemJoin qChannelMemSpeJoin
+    friendAdd friendDel friendHandle friendSetPf friendCheck friendsInfoQry friendsQuery
+    friendAuthSet friendAuthGet friendApplyDel
     """,
 )
 

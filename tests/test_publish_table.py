@@ -59,12 +59,15 @@ def test_sync_frames_are_messages_and_read_positions() -> None:
         Topic.RECALL_MSG,
         Topic.UPD_UG_R_TIME,
     }
-    assert both - {row.topic for row in MESSAGES} == {Topic.UPD_UG_R_TIME}
+    assert both - {row.topic for row in MESSAGES} == {Topic.UPD_UG_R_TIME, Topic.UPD_R_TIME}
 
 
-def test_only_rtc_is_published_without_acknowledgement() -> None:
+def test_rtc_and_read_positions_are_published_without_asking_for_an_acknowledgement() -> None:
     assert {row.topic for row in ROWS if row.qos == 0} == {
         Topic.RTC_SET_DATA,
         Topic.RTC_DEL_DATA,
         Topic.RTC_U_DEL,
+        Topic.SEND_MSG_READ,
+        Topic.UPD_R_TIME,
+        Topic.UPD_RR_TIME,
     }

@@ -93,9 +93,19 @@ def test_a_page_has_everything_that_some_client_needs(
     assert read.finished is finished
 
 
-def test_a_page_with_an_impossible_time_is_refused() -> None:
+@pytest.mark.parametrize("is_bare", [False, True])
+def test_a_page_with_an_impossible_time_is_refused(is_bare: bool) -> None:
     with pytest.raises(EncodeError, match="sync_time"):
-        page([], TimeMs(2**63), is_finished=True)
+        page([], TimeMs(2**63), is_finished=True, is_bare=is_bare)
+
+
+def test_a_bare_page_has_items_and_time_and_nothing_else() -> None:
+    """Sdk5 9, rule 2."""
+    items = [payloads.encode(down(time)) for time in (5, 6)]
+    data = page(items, TimeMs(7), is_finished=False, is_bare=True)
+    assert payloads.decode(payloads.ChrmDownStreamMessages, data) == (
+        payloads.ChrmDownStreamMessages(list=items, syncTime=7)
+    )
 
 
 def test_a_notification_of_the_inbox() -> None:
@@ -141,6 +151,14 @@ def test_a_room_pull_is_read(count: int) -> None:
     assert pull is not None
     assert (pull.message_id, pull.sync_time, pull.room_id, pull.count) == (7, 100, "r1", count)
     assert pull.sent_sync_time is None
+
+
+@pytest.mark.parametrize("is_bare", [False, True])
+def test_a_room_pull_shows_what_its_sender_reads(is_bare: bool) -> None:
+    """Number 4 of the request (sdk5 9, rule 2)."""
+    pull = read_pull(room_pull(7, "r1", is_bare=is_bare))
+    assert pull is not None
+    assert pull.is_bare is is_bare
 
 
 def test_any_other_query_is_no_pull() -> None:

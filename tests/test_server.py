@@ -173,6 +173,15 @@ class TestLogin:
         assert server.sent() == [ConnAck(status=sent)]
         assert server.closed().status == sent
 
+    def test_sdk_5_is_not_told_that_there_is_no_room_now(self) -> None:
+        """It would never come back (sdk5 3)."""
+        server = ServerScript(sdk_version="5.38.0")
+        server.connection.refuse(3, now=0.0)
+        assert server.sent() == []
+        closed = server.closed()
+        assert (closed.reason, closed.status) == (CloseReason.REFUSED, 3)
+        assert closed.farewell is Farewell.CLOSE
+
     def test_status_0_is_no_refusal(self) -> None:
         server = ServerScript()
         with pytest.raises(LocalProtocolError, match="accept"):
@@ -747,6 +756,20 @@ class TestRooms:
         [_, frame] = server.sent()
         assert (notified(frame).chrmId, notified(frame).time) == ("r1", T + 9)
 
+    @every_sdk
+    def test_a_bare_page_of_a_room_says_nothing_about_more(self, sdk_version: str) -> None:
+        """Number 3 would mean something else; whoever reads it is told again (sdk5 9, rule 2)."""
+        server = ServerScript.online(sdk_version=sdk_version)
+        server.receive(room_pull(1, "r1", is_bare=True))
+        server.answer_pull(1, item(T + 1), sync_time=T + 1, newest=T + 9, finished=False)
+        [answer, notice] = server.sent()
+        page = payloads.decode(payloads.ChrmDownStreamMessages, answer.data)
+        assert [list(page.list), page.syncTime] == [[item(T + 1)], T + 1]
+        old = page_of(answer)
+        assert not old.HasField("finished")
+        assert not old.HasField("broadcastSyncTime")
+        assert (notified(notice).chrmId, notified(notice).time) == ("r1", T + 9)
+
     def test_a_room_that_was_left_is_not_announced_again(self) -> None:
         server = ServerScript.online()
         server.notify(T + 1, "r1")
@@ -914,6 +937,25 @@ class TestEnd:
         with pytest.raises(LocalProtocolError, match=f"DISCONNECT {status.value}"):
             server.dismiss(status)
         assert server.connection.is_online
+
+    @pytest.mark.parametrize(
+        ("meant", "sent"),
+        [
+            (DisconnectStatus.REDIRECT_NEW, 6),
+            (DisconnectStatus.OTHER_DEVICE_LOGIN, 1),
+            (DisconnectStatus.REMOTE_CLOSE, 2),
+            (DisconnectStatus.LOGOUT, 2),
+        ],
+    )
+    def test_sdk_5_can_be_sent_elsewhere_and_knows_fewer_reasons(
+        self, meant: DisconnectStatus, sent: int
+    ) -> None:
+        """Sdk5 3."""
+        server = ServerScript.online(sdk_version="5.38.0")
+        server.dismiss(meant)
+        assert [frame.status for frame in server.sent(Disconnect)] == [sent]
+        server.wait(1.0)
+        assert server.closed().farewell is Farewell.CLOSE
 
     @pytest.mark.parametrize(
         ("sdk_version", "farewell"),

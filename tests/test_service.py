@@ -9,10 +9,16 @@ import pytest
 
 from improto.codes import DisconnectStatus
 from improto.errors import LocalProtocolError, NotConnected
-from improto.events import CloseReason
-from improto.frames import MessageId, Publish, TimeMs
+from improto.events import (
+    CloseReason,
+    ConnectionClosed,
+    PublishReceived,
+    PullReceived,
+    QueryReceived,
+)
+from improto.frames import MessageId, Publish, Query, TimeMs
 from improto.operations import Topic
-from improto.service import Peer
+from improto.service import Peer, pass_on
 from tests.helpers import LOGIN_TIME, ServerScript, inbox_pull, item, snapshot, up
 
 if TYPE_CHECKING:
@@ -182,3 +188,25 @@ def test_a_program_may_keep_something_with_a_peer() -> None:
     assert peer.data is None
     peer.data = {"anything": 1}
     assert weakref.ref(peer)() is peer
+
+
+def test_each_event_has_its_function() -> None:
+    called: list[tuple[str, object]] = []
+
+    class Notebook:
+        def __getattr__(self, name: str) -> Callable[[Peer, object], None]:
+            return lambda peer, event: called.append((name, event))
+
+    publish = Publish(topic="t", target_id="", message_id=ID, data=b"")
+    query = Query(topic="t", target_id="", message_id=ID, data=b"")
+    events = (
+        PublishReceived(frame=publish, operation=None),
+        QueryReceived(frame=query, operation=None),
+        PullReceived(message_id=ID, sync_time=TIME),
+        ConnectionClosed(reason=CloseReason.LOST),
+    )
+    notebook: Any = Notebook()
+    for event in events:
+        pass_on(event, Rig().peer, notebook)
+    names = ("published", "queried", "pulled", "closed")
+    assert called == list(zip(names, events, strict=True))

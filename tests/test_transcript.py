@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -101,15 +100,6 @@ def test_whole_dialogues_replay(is_hostile: bool) -> None:
         "receive_eof",
         "receive_message",
     }
-
-
-def test_the_example_of_the_manual_works(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    manual = (Path(__file__).parent.parent / "docs" / "testing.md").read_text(encoding="utf-8")
-    exec(manual.split("```python\n")[1].split("```")[0], {})
-    assert capsys.readouterr().out.endswith("\nd0\n")
 
 
 def test_a_session_goes_on_over_several_connections() -> None:

@@ -105,6 +105,8 @@ class WaitingPull(NamedTuple):
     """The pull's ``syncTime``."""
     stream: Announcements
     """What it asks; the room may have been forgotten meanwhile."""
+    is_bare: bool
+    """Its answer cannot say that there is more."""
 
 
 class StreamTable:
@@ -137,7 +139,9 @@ class StreamTable:
         """The client asks."""
         stream = self[pull.room_id]
         stream.pull_received()
-        self._pulls[pull.message_id] = WaitingPull(pull.room_id, pull.sync_time, stream)
+        self._pulls[pull.message_id] = WaitingPull(
+            pull.room_id, pull.sync_time, stream, pull.is_bare
+        )
 
     def has_pull(self, message_id: MessageId) -> bool:
         """True if a pull with this id waits."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from improto import payloads
 from improto._desk import Desk
+from improto._polling_client import PollingClientEndpoint
 from improto.codes import describe
 from improto.endpoint import ClientEndpoint
 from improto.errors import (
@@ -28,10 +29,16 @@ from improto.transports import framer_factory
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from improto._desk import Runtime
+    from improto._desk import Outcome, Runtime
     from improto._lines import Line, Lines
     from improto.contents import Content
-    from improto.events import ClientEvent, Connected, ConnectionClosed
+    from improto.events import (
+        ClientEvent,
+        Connected,
+        ConnectionClosed,
+        MessageReceived,
+        Receipt,
+    )
     from improto.frames import MessageId
     from improto.messages import ChatMessage, Conversation, Outgoing, Request
     from improto.operations import Kind, Topic
@@ -39,6 +46,8 @@ if TYPE_CHECKING:
     from improto.session import ClientSession
 
 M = TypeVar("M", bound="Message")
+
+_TRANSPORTS = ("websocket", "polling")
 
 _PORTS = {False: 80, True: 443}
 """Ports that a Host header leaves out, by whether the connection is encrypted (RFC 9110, 4.2)."""
@@ -53,7 +62,8 @@ def host_header(host: str, port: int, *, is_encrypted: bool) -> str:
 class Opening:
     """A client until it is logged in.
 
-    Raises ValueError or ImportError for a framer that is not there.
+    ``dial`` opens further connections for the transport "polling". Raises ValueError or
+    ImportError for a framer or a transport that is not there.
     """
 
     def __init__(
@@ -65,19 +75,44 @@ class Opening:
         session: ClientSession,
         sdk_version: str,
         framer: str,
+        transport: str = "websocket",
+        dial: Callable[[PollingClientEndpoint], object] | None = None,
         lines: Lines,
         runtime: Runtime,
     ) -> None:
+        if transport not in _TRANSPORTS:
+            raise ValueError(f"transport must be {' or '.join(_TRANSPORTS)}, not {transport!r}")
         self._host = host
-        self._login = Login(app_key=app_key, token=bare_token(token), sdk_version=sdk_version)
+        self._login = Login(
+            app_key=app_key,
+            token=bare_token(token),
+            sdk_version=sdk_version,
+            is_polling=transport == "polling",
+        )
+        self._dial = dial
         self._session = session
         self._make_framer = framer_factory(framer)
         self._lines = lines
         self._runtime = runtime
 
     def begin(self, line: Line[Desk], address: str) -> Desk:
-        """The socket is connected: ask for a WebSocket."""
+        """The socket is connected: ask for a WebSocket, or for a session of long polling."""
         limits = self._lines.limits
+        endpoint: ClientEndpoint | PollingClientEndpoint
+        if self._login.is_polling:
+            assert self._dial is not None  # whoever offers the transport can dial
+            endpoint = PollingClientEndpoint(
+                self._session,
+                self._login,
+                host=self._host,
+                address=address,
+                limits=limits,
+                timing=self._lines.timing,
+                clock=self._lines.clock,
+                dial=self._dial,
+                wake=line.wake,
+            )
+            return Desk(endpoint, self._runtime, address=address, limits=limits)
         endpoint = ClientEndpoint(
             self._session,
             self._login,
@@ -180,6 +215,28 @@ class Client:
         assert isinstance(answer, PublishAcknowledged)  # the core keeps the kinds apart
         return answer
 
+    def post(
+        self,
+        message: Outgoing,
+        then: Callable[[PublishAcknowledged | RequestFailed | LocalProtocolError], object],
+    ) -> Callable[[], None]:
+        """Send a PUBLISH and have ``then`` called with what becomes of it, once.
+
+        For programs that keep a window of messages under way, or an order, without a task for
+        each. A call of what is returned withdraws the message if it still waits for its turn;
+        ``then`` is not called any more in that case. ``then`` is called from inside the
+        connection and may neither send nor raise.
+        """
+
+        def told(outcome: Outcome) -> None:
+            assert not isinstance(outcome, QueryAnswered)  # the core keeps the kinds apart
+            then(outcome)
+
+        send = partial(self._connection.publish, message)
+        call = self._desk.place(send, size=len(message.data), now=self._lines.clock(), then=told)
+        self._line.wake()
+        return partial(self._desk.leave, call)
+
     async def query(self, request: Request) -> bytes:
         """Send a QUERY and wait for the data of its answer."""
         answer = await self._ask(partial(self._connection.query, request), size=len(request.data))
@@ -201,6 +258,23 @@ class Client:
         Only one task may iterate at a time, LocalProtocolError otherwise.
         """
         return _Messages(self)
+
+    def deliveries(self) -> AsyncIterator[MessageReceived]:
+        """Iterate like :meth:`messages`, and say by :meth:`acknowledge` what has been taken.
+
+        For programs that work on several messages at a time. What waits to be taken holds up
+        the next pull. Use either this or :meth:`messages`.
+        """
+        return self._desk.deliveries
+
+    def acknowledge(self, receipt: Receipt) -> None:
+        """A message of :meth:`deliveries`, of this or an earlier connection, has been taken.
+
+        In any order, and after the end too. Raises LocalProtocolError for a receipt that is not
+        open.
+        """
+        self._connection.acknowledge(receipt, now=self._lines.clock())
+        self._line.wake()
 
     def events(self) -> AsyncIterator[ClientEvent]:
         """Iterate over what happens besides messages and answers; ConnectionClosed is the last.

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from improto._desk import Mailbox
+from improto._polling import PollingSessions
 from improto.endpoint import ServerEndpoint
 from improto.events import (
     CloseReason,
@@ -36,9 +37,21 @@ ClientRequest: TypeAlias = PublishReceived | QueryReceived | PullReceived
 """What a client wants; answer each through the session's peer."""
 
 
-def begin_with(service: Service, *, lines: Lines, framer: str) -> Begin[ServerEndpoint]:
-    """What makes the endpoint of a new connection; ValueError or ImportError for a bad framer."""
+def begin_with(
+    service: Service,
+    *,
+    lines: Lines,
+    framer: str,
+    make_session_id: Callable[[], str] | None = None,
+) -> Begin[ServerEndpoint]:
+    """What makes the endpoint of a new connection; ValueError or ImportError for a bad framer.
+
+    ``make_session_id`` makes ids that nobody guesses; without it there is no long polling.
+    """
     make_framer = framer_factory(framer)
+    polling = None
+    if make_session_id is not None:
+        polling = PollingSessions(service, lines=lines, make_id=make_session_id)
 
     def begin(line: Line[ServerEndpoint], address: str) -> ServerEndpoint:
         return ServerEndpoint(
@@ -49,6 +62,7 @@ def begin_with(service: Service, *, lines: Lines, framer: str) -> Begin[ServerEn
             make_framer=make_framer,
             clock=lines.clock,
             wake=line.wake,
+            polling=polling,
         )
 
     return begin

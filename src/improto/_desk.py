@@ -31,6 +31,7 @@ from improto.events import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from improto._polling_client import PollingClientEndpoint
     from improto.config import Limits
     from improto.endpoint import ClientEndpoint
     from improto.events import ClientEvent, CloseReason, Receipt
@@ -41,6 +42,9 @@ T = TypeVar("T")
 
 Answer: TypeAlias = PublishAcknowledged | QueryAnswered | RequestFailed
 """What becomes of a request that was sent."""
+
+Outcome: TypeAlias = Answer | LocalProtocolError
+"""What becomes of a request."""
 
 
 class Wakeup(Protocol):
@@ -120,23 +124,32 @@ class Call:
     size: int
     """Bytes of its payload."""
     done: Wakeup
-    outcome: Answer | LocalProtocolError | None = None
+    then: Callable[[Outcome], object] | None = None
+    """Told of the outcome, for who does not wait."""
+    outcome: Outcome | None = None
     """The answer, or why it could not be sent."""
 
-    def finish(self, outcome: Answer | LocalProtocolError) -> None:
+    def finish(self, outcome: Outcome) -> None:
         """Wake who waits for it."""
         self.outcome = outcome
         self.done.set()
+        if self.then is not None:
+            self.then(outcome)
 
 
 class Desk:
-    """A :class:`improto.endpoint.ClientEndpoint` and those who wait at it.
+    """An endpoint of a client, with a WebSocket or polling, and those who wait at it.
 
     It is an endpoint itself, the one that a line drives.
     """
 
     def __init__(
-        self, endpoint: ClientEndpoint, runtime: Runtime, *, address: str, limits: Limits
+        self,
+        endpoint: ClientEndpoint | PollingClientEndpoint,
+        runtime: Runtime,
+        *,
+        address: str,
+        limits: Limits,
     ) -> None:
         self.address = address
         self.connected: Connected | None = None
@@ -168,9 +181,24 @@ class Desk:
 
     # -- for the program -------------------------------------------------------------
 
-    def place(self, send: Callable[..., MessageId], *, size: int, now: float) -> Call:
-        """Send a request as soon as it is its turn. ``size``: bytes of its payload."""
-        call = Call(send=send, size=size, done=self._runtime.make_wakeup())
+    @property
+    def deliveries(self) -> Mailbox[MessageReceived]:
+        """The messages, each with the receipt that acknowledges it."""
+        return self._messages
+
+    def place(
+        self,
+        send: Callable[..., MessageId],
+        *,
+        size: int,
+        now: float,
+        then: Callable[[Outcome], object] | None = None,
+    ) -> Call:
+        """Send a request as soon as it is its turn. ``size``: bytes of its payload.
+
+        ``then`` is called with its outcome; it may neither send nor end anything.
+        """
+        call = Call(send=send, size=size, done=self._runtime.make_wakeup(), then=then)
         self._queue[call] = None
         self._send_queued(now=now)
         return call

@@ -78,6 +78,13 @@ class Endpoint(Protocol):
         """When ``handle_timeout`` is due."""
 
 
+class Flushable(Protocol):
+    """What may have something to say at the end of a loop turn."""
+
+    def flush(self) -> None:
+        """The loop turn is over."""
+
+
 class Alarm:
     """A call that will be made, unless it is cancelled."""
 
@@ -122,11 +129,13 @@ class Lines:
         self.report = report
         self.on_end: Callable[[], object] = _ignore
         """Called when nothing is left after :meth:`shut_down`, perhaps more than once."""
+        self.on_shut_down: Callable[[], object] = _ignore
+        """Called before the lines say goodbye or are aborted, perhaps more than once."""
         self._flush_soon = flush_soon
         self._wake_at = wake_at
         self._open: dict[Line[Any], None] = {}
         self._guests = 0
-        self._to_flush: list[Line[Any]] = []
+        self._to_flush: list[Flushable] = []
         self._is_flush_due = False
         self._alarms: list[tuple[float, int, Alarm]] = []
         self._alarm_count = 0
@@ -149,9 +158,9 @@ class Lines:
         del self._open[line]
         self._end_if_empty()
 
-    def mark(self, line: Line[Any]) -> None:
-        """The line has something to say at the end of the loop turn."""
-        self._to_flush.append(line)
+    def mark(self, speaker: Flushable) -> None:
+        """A line, or what lives on lines, has something to say at the end of the loop turn."""
+        self._to_flush.append(speaker)
         if not self._is_flush_due:
             self._is_flush_due = True
             self._flush_soon()
@@ -169,9 +178,9 @@ class Lines:
     def flush(self) -> None:
         """The loop turn is over: write what has been queued."""
         while self._to_flush:
-            lines, self._to_flush = self._to_flush, []
-            for line in lines:
-                line.flush()
+            speakers, self._to_flush = self._to_flush, []
+            for speaker in speakers:
+                speaker.flush()
         self._is_flush_due = False
 
     def handle_timeouts(self) -> None:
@@ -201,12 +210,14 @@ class Lines:
         if self._end_by is not None:
             self._end_by.cancel()
         self._end_by = self.call_at(self.clock() + within, self._give_up)
+        self.on_shut_down()
         for line in list(self._open):
             line.shut_down()
         self._end_if_empty()
 
     def abort(self) -> None:
         """Close all sockets at once."""
+        self.on_shut_down()
         for line in list(self._open):
             line.abort()
 

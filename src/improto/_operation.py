@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Topic(enum.StrEnum):
-    """Every topic that an SDK sends, reads or at least declares (operations 2 to 19)."""
+    """Every topic that an SDK sends, reads or at least declares (operations 2 to 19, sdk5 8)."""
 
     # Messages (operations 2).
     PP_MSG_P = "ppMsgP"
@@ -41,6 +41,9 @@ class Topic(enum.StrEnum):
     UP_MSG_EX = "upMsgEx"
     MODIFY_MSG = "modifyMsg"
     QRY_MSG_CHANGE = "qryMsgChange"
+    PB_MSG_P = "pbMsgP"
+    SEND_MSG_READ = "sendMsgRead"
+    UPD_R_TIME = "updRTime"
 
     # Server to client (operations 3).
     S_NTF = "s_ntf"
@@ -50,12 +53,20 @@ class Topic(enum.StrEnum):
     S_US = "s_us"
     RTC_NTF = "rtc_ntf"
     S_OP_NTF = "s_opNtf"
+    S_PUB_CALL = "s_pubCall"
 
     # Synchronisation (operations 4).
     PULL_MSG = "pullMsg"
     CHRM_PULL = "chrmPull"
     REPORTSDK = "reportsdk"
     QRY_SESSIONS_ATT = "qrySessionsAtt"
+    PULL_EVENT_CHANGE = "pullEventChange"
+    PULL_MODIFY_MSG = "pullModifyMsg"
+    PULL_SE = "pullSe"
+    Q_APP_BOT = "qAppBot"
+    Q_BOT = "qBot"
+    REQ_CALL = "reqCall"
+    PULL_KV_MSG = "pullKvMsg"
 
     # History and deleting (operations 5 and 6).
     QRY_P_MSG = "qryPMsg"
@@ -65,6 +76,8 @@ class Topic(enum.StrEnum):
     QRY_S_MSG = "qrySMsg"
     QRY_CH_MSG = "qryCHMsg"
     QRY_UG_MSG = "qryUgMsg"
+    QRY_MC_MSG = "qryMCMsg"
+    QRY_MP_MSG = "qryMPMsg"
     DEL_MSG = "delMsg"
     CLEAN_P_MSG = "cleanPMsg"
     CLEAN_D_MSG = "cleanDMsg"
@@ -72,11 +85,20 @@ class Topic(enum.StrEnum):
     CLEAN_C_MSG = "cleanCMsg"
     CLEAN_S_MSG = "cleanSMsg"
     CLEAN_HIS_MSG = "cleanHisMsg"
+    CLEAN_MC_MSG = "cleanMCMsg"
+    CLEAN_MP_MSG = "cleanMPMsg"
+    CLEAN_MSG_BATCH = "cleanMsgBatch"
+    DEL_UG_MSG = "delUgMsg"
+    UP_CONVERT_MSG = "upConvertMsg"
 
     # Conversation list (operations 7).
     QRY_RELATION = "qryRelation"
     QRY_RELATION_R = "qryRelationR"
     DEL_RELATION = "delRelation"
+    DEL_RELATION_BATCH = "delRelationBatch"
+    QRY_RL_BATCH = "qryRLBatch"
+    QRY_RELATION_FILTER = "qryRelationFilter"
+    QRY_SESSIONS_UNREAD = "qrySessionsUnread"
     ADD_RELATION = "addRelation"
     DEL_SESSIONS = "delSessions"
     QRY_SESSIONS = "qrySessions"
@@ -96,6 +118,14 @@ class Topic(enum.StrEnum):
     BLK_D_PUSH = "blkDPush"
     UNBLK_P_PUSH = "unblkPPush"
     UNBLK_D_PUSH = "unblkDPush"
+    SET_TYPE_UNPUSH = "setTypeUnpush"
+    ADD_UNPUSH = "addUnpush"
+    DEL_UNPUSH = "delUnpush"
+    QRY_UNPUSH = "qryUnpush"
+    UG_UNPUSH_SET = "ugUnpushSet"
+    UG_UNPUSH_QUERY = "ugUnpushQuery"
+    TRANS_LAN = "transLan"
+    AUTO_TRANS = "autoTrans"
 
     # Blacklist, presence, user settings (operations 9 to 11).
     ADD_BLACK = "addBlack"
@@ -123,6 +153,11 @@ class Topic(enum.StrEnum):
     USER_INF = "userInf"
     RR_MSG = "rrMsg"
     RR_LIST = "rrList"
+    QRY_MSG_READ = "qryMsgRead"
+    QRY_MSG_READ_CNT_BATCH = "qryMsgReadCntBatch"
+    READ_RECEIPT = "readReceipt"
+    QRY_RECEIPT_BATCH = "qryReceiptBatch"
+    QRY_RECEIPT = "qryReceipt"
 
     # Chatrooms (operations 14).
     JOIN_CHRM = "joinChrm"
@@ -153,6 +188,7 @@ class Topic(enum.StrEnum):
     ALI_URL = "aliUrl"
     S3_URL = "s3Url"
     STC_URL = "stcUrl"
+    MINIO_URL = "minioUrl"
 
     # RTC (operations 18).
     RTC_R_JOIN_DATA = "rtcRJoin_data"
@@ -188,6 +224,55 @@ class Topic(enum.StrEnum):
     PULL_UG_SES = "pullUgSes"
     PULL_UG_MSG = "pullUgMsg"
     QRY_MSG = "qryMsg"
+    QRY_UG_UAL = "qryUgUal"
+
+    # Subscriptions and profiles (sdk5 8.4).
+    UPD_USER_SUB = "updUserSub"
+    QRY_SUB_DATA = "qrySubData"
+    PULL_USER_SUB = "pullUserSub"
+    PULL_SUB_DATA = "pullSubData"
+    UPD_USER_PROFILE = "updUserProfile"
+    PULL_USER_PROFILE = "pullUserProfile"
+    PULL_OWN_PROFILE = "pullOwnProfile"
+    SEARCH_USER_PROFILE = "searchUserProfile"
+    UPD_PROFILE_PERMISS = "updProfilePermiss"
+    Q_PROFILE_PERMISS = "qProfilePermiss"
+    Q_SIMPLE_USER_PROFILE = "qSimpleUserProfile"
+
+    # Groups that clients manage (sdk5 8.5).
+    CHANNEL_CREATE = "channelCreate"
+    UP_CHANNEL_INFO = "upChannelInfo"
+    Q_CHANNEL_INFO = "qChannelInfo"
+    CHANNEL_MEM_KICK = "channelMemKick"
+    CHANNEL_MEM_QUIT = "channelMemQuit"
+    CHANNEL_DISMISS = "channelDismiss"
+    CHANNEL_TRANSFER = "channelTransfer"
+    UP_CHANNEL_MANAGER = "upChannelManager"
+    UP_CHANNEL_FOLLOW = "upChannelFollow"
+    Q_CHANNEL_MEM = "qChannelMem"
+    Q_CHANNEL_SPE_MEM = "qChannelSpeMem"
+    Q_CHANNEL_FOLLOW = "qChannelFollow"
+    UP_CHANNEL_MEM = "upChannelMem"
+    UP_CHANNEL_REMARK = "upChannelRemark"
+    Q_CHANNEL_REMARK = "qChannelRemark"
+    CHANNEL_MEM_JOIN = "channelMemJoin"
+    CHANNEL_MEM_INVITE = "channelMemInvite"
+    CHANNEL_APPLY_RESP = "channelApplyResp"
+    Q_CHANNEL_APPLY_LIST = "qChannelApplyList"
+    Q_CHANNEL_MEM_JOIN = "qChannelMemJoin"
+    Q_CHANNEL_MEM_SPE_JOIN = "qChannelMemSpeJoin"
+
+    # Friends (sdk5 8.5).
+    FRIEND_ADD = "friendAdd"
+    FRIEND_DEL = "friendDel"
+    FRIEND_HANDLE = "friendHandle"
+    FRIEND_SET_PF = "friendSetPf"
+    FRIEND_CHECK = "friendCheck"
+    FRIENDS_INFO_QRY = "friendsInfoQry"
+    FRIENDS_QUERY = "friendsQuery"
+    FRIEND_AUTH_SET = "friendAuthSet"
+    FRIEND_AUTH_GET = "friendAuthGet"
+    FRIEND_APPLY_DEL = "friendApplyDel"
 
 
 class Direction(enum.Enum):
@@ -234,6 +319,10 @@ class Area(enum.Enum):
     SETTINGS = "settings"
     ULTRA = "ultra group"
     FILES = "files"
+    SUBSCRIPTIONS = "subscriptions"
+    PROFILES = "profiles"
+    MANAGED = "groups managed by clients"
+    FRIENDS = "friends"
 
 
 class Kind(enum.Enum):
@@ -264,7 +353,7 @@ class Operation:
     target_sdk253: Target | None = None
     """What SDK 2.5.3 puts there, if that is something else."""
     qos: int
-    """What the newest SDKs send, 0 or 1."""
+    """What SDKs 2.9.2 and 4.6.4 send, 0 or 1; SDK 5 sends every QUERY with 0 (sdk5 3)."""
     qos_sdk253: int | None = None
     """What SDK 2.5.3 sends, if that is something else."""
     request: type[Message] | None

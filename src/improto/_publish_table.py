@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from improto.payloads import Message
 
 _OLD = ("2.5.3",)
-_NEW = ("2.9.2", "4.6.4")
+_FOUR = ("4.6.4",)
+_FIVE = ("5.38.0",)
+_NEWEST = (*_FOUR, *_FIVE)
+_NEW = ("2.9.2", *_NEWEST)
 _ALL = (*_OLD, *_NEW)
-_NEWEST = ("4.6.4",)
 _NONE = ()
 
 _CONTENT = (
@@ -151,6 +153,9 @@ ROWS: tuple[Operation, ...] = (
     _message(Topic.SYSTEM_MESSAGE, Kind.STORED, ConversationType.SYSTEM, Target.SERVICE, Area.CORE,
              _OLD, "message to a system account, always refused",
              direction=Direction.CLIENT_TO_SERVER),
+    # Its sender is the system account that systemId names; the SDK itself refuses it.
+    _message(Topic.PB_MSG_P, Kind.STORED, ConversationType.SYSTEM, Target.SELF, Area.CORE, _FIVE,
+             "message to a system account, always refused"),
     _message(Topic.PMC_MSG_N, Kind.NO_PUSH, ConversationType.APP_PUBLIC_SERVICE, Target.SERVICE,
              Area.PUBLIC, _OLD, "message to a public service that all follow"),
     _message(Topic.PMP_MSG_N, Kind.NO_PUSH, ConversationType.PUBLIC_SERVICE, Target.SERVICE,
@@ -169,13 +174,17 @@ ROWS: tuple[Operation, ...] = (
              direction=Direction.CLIENT_TO_SERVER),
 
     # Other orders (operations 2).
-    _order(Topic.OPERATE, payloads.OperateStatus, Target.SELF, "the caller is typing"),
+    # SDK 4.6.4 names the caller.
+    _order(Topic.OPERATE, payloads.OperateStatus, Target.GROUP, "the caller is typing"),
     _order(Topic.UPD_UG_R_TIME, payloads.SessionMsgReadInput, Target.SELF,
            "how far the caller has read", direction=Direction.BOTH),
-    _order(Topic.UP_MSG_EX, payloads.MsgChangeReq, Target.GROUP, "change a message's expansion"),
-    _order(Topic.MODIFY_MSG, payloads.MsgChangeReq, Target.GROUP, "change a message's content"),
+    _order(Topic.UP_MSG_EX, payloads.MsgChangeReq, Target.GROUP, "change a message's expansion",
+           sdks=_FOUR),
+    _order(Topic.MODIFY_MSG, payloads.MsgChangeReq, Target.GROUP, "change a message's content",
+           sdks=_FOUR),
     # The answer is a MsgChangeList, but a PUBACK carries none; how it travels is not known.
-    _order(Topic.QRY_MSG_CHANGE, payloads.QueryMsgChange, Target.SELF, "ask for changed messages"),
+    _order(Topic.QRY_MSG_CHANGE, payloads.QueryMsgChange, Target.SELF, "ask for changed messages",
+           sdks=_FOUR),
     # QoS 0, but the SDKs wait for the PUBACK all the same (session 7).
     _order(Topic.RTC_SET_DATA, payloads.RtcSetDataInput, Target.ROOM,
            "set a value of the room or of the caller", area=Area.RTC, qos=0, sdks=_NEW),
@@ -184,11 +193,23 @@ ROWS: tuple[Operation, ...] = (
     _order(Topic.RTC_U_DEL, payloads.RtcKeyDeleteInput, Target.ROOM,
            "delete the caller's values", area=Area.RTC, qos=0, sdks=_NEW),
 
+    # QoS 0 as well (sdk5 3).
+    _order(Topic.SEND_MSG_READ, payloads.ReadReceiptMsg, Target.GROUP,
+           "the caller has read a group, receipts of version 4", area=Area.GROUP, qos=0,
+           sdks=_FIVE),
+    _order(Topic.UPD_R_TIME, payloads.SessionMsgReadInput, Target.SELF,
+           "how far the caller has read", area=Area.CORE, direction=Direction.BOTH, qos=0,
+           sdks=_FIVE),
+    _order(Topic.UPD_RR_TIME, payloads.SessionMsgReadInput, Target.SELF,
+           "how far the caller has read, from clients that keep no conversations",
+           area=Area.CORE, qos=0, sdks=_FIVE),
+
     # Server to client (operations 3).
     _push(Topic.S_NTF, payloads.NotifyMsg, Area.CORE, _ALL, "something to pull"),
     _push(Topic.S_MSG, payloads.DownStreamMessage, Area.CORE, _ALL, "a message, without a pull"),
-    _push(Topic.S_STAT, payloads.GetUserStatusOutput, Area.SETTINGS, _OLD,
-          "presence of a user has changed"),
+    _push(Topic.S_STAT, payloads.GetUserStatusOutput, Area.SETTINGS, (*_OLD, *_FIVE),
+          "presence of a user has changed; to SDK 5 also a profile",
+          request_aliases=(payloads.SubDataDetail,)),
     # The target is the room if a chatroom was destroyed (CommandType 4).
     _push(Topic.S_CMD, payloads.NotifyMsg, Area.CORE, _ALL,
           "keys, settings, rooms or ultra groups have changed",
@@ -197,5 +218,6 @@ ROWS: tuple[Operation, ...] = (
           "user settings have changed"),
     _push(Topic.RTC_NTF, payloads.RtcNotifyMsg, Area.RTC, _NEW, "entries of a room have changed"),
     _push(Topic.S_OP_NTF, payloads.OperateStatusNotify, Area.ULTRA, _NEWEST, "users are typing"),
+    _push(Topic.S_PUB_CALL, payloads.CallInfoDownStream, Area.RTC, _FIVE, "a value of a call"),
 )
 # fmt: on

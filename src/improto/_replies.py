@@ -15,6 +15,7 @@ from improto.errors import DecodeError, EncodeError
 from improto.events import PullReceived
 from improto.frames import Delivery, MessageId, MessageUid, PubAck, QueryAck, TimeMs
 from improto.operations import Topic
+from improto.profiles import reads_bare_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from improto.frames import Qos, Query
 
 _LIST_TAG: Final = b"\x0a"
-"""Field 1, length-delimited: ``list`` of DownStreamMessages and HistoryMsgOuput."""
+"""Field 1, length-delimited: ``list`` of DownStreamMessages, ChrmDownStreamMessages and
+HistoryMsgOuput."""
 
 
 def puback(message_id: MessageId, timestamp: TimeMs, *, status: int = 0, uid: str = "") -> PubAck:
@@ -85,15 +87,22 @@ def notification(room_id: str | None, time: TimeMs) -> bytes:
         raise EncodeError(f"notification of {room_id!r}, {time!r}: {error}") from error
 
 
-def page(items: Iterable[bytes], sync_time: TimeMs, *, is_finished: bool) -> bytes:
+def page(
+    items: Iterable[bytes], sync_time: TimeMs, *, is_finished: bool, is_bare: bool = False
+) -> bytes:
     """An encoded DownStreamMessages (session 8.3, rules 4 and 5).
 
+    ``is_bare``: a ChrmDownStreamMessages, where it is not said whether there is more (sdk5 9).
     EncodeError if the time is no int64.
     """
+    tail: payloads.Message
     try:
-        tail = payloads.DownStreamMessages(
-            syncTime=sync_time, finished=is_finished, broadcastSyncTime=sync_time
-        )
+        if is_bare:
+            tail = payloads.ChrmDownStreamMessages(syncTime=sync_time)
+        else:
+            tail = payloads.DownStreamMessages(
+                syncTime=sync_time, finished=is_finished, broadcastSyncTime=sync_time
+            )
     except ValueError as error:
         raise EncodeError(f"sync_time {sync_time!r}: {error}") from error
     return join_items(items) + payloads.encode(tail)
@@ -123,5 +132,6 @@ def read_pull(frame: Query) -> PullReceived | None:
             sync_time=TimeMs(room.syncTime),
             room_id=frame.target_id,
             count=room.count,
+            is_bare=reads_bare_pages(room),
         )
     return None

@@ -65,6 +65,9 @@ class Limits:
     """Request line and headers; the customary server limit is 8 to 16 KiB."""
     http_body_bytes: int = 256 * 1024
     """Body of a plain HTTP request or response: as large as a frame."""
+    polling_sessions: int = 20_000
+    """Long polling sessions of one server. Each keeps a TCP connection busy, of which a machine
+    has 65535 for one address."""
 
     def __post_init__(self) -> None:
         _require_positive(self)
@@ -114,6 +117,14 @@ class Timing:
     """Drivers: bytes that cannot be written for this long after the end are dropped."""
     keep_alive: float = 15.0
     """Server: a plain HTTP connection without a request is closed."""
+    poll: float = 30.0
+    """Server: a poll, or a POST, that there is nothing to answer with is answered with nothing
+    (http 5.2). SDKs give up after 45 s."""
+    poll_reply: float = 45.0
+    """Client: a poll without an answer for this long means that the server is gone, as it does for
+    SDKs (http 5.2)."""
+    poll_absence: float = 60.0
+    """Server: a long polling session without a poll for this long is over (http 5.5)."""
 
     def __post_init__(self) -> None:
         _require_positive(self)

@@ -14,17 +14,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from improto.client import ClientConnection
-from improto.events import (
-    CloseReason,
-    ConnectionClosed,
-    Farewell,
-    PublishReceived,
-    PullReceived,
-    QueryReceived,
-)
+from improto.events import CloseReason, ConnectionClosed, Farewell
 from improto.login import PATH, Login
 from improto.server import ServerConnection
-from improto.service import Peer
+from improto.service import Peer, pass_on
 from improto.transports import (
     FramerState,
     HttpServer,
@@ -36,11 +29,12 @@ from improto.transports import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from improto._polling import PollingSessions
     from improto.config import Limits, Timing
     from improto.connection import Connection
     from improto.errors import ImprotoError
     from improto.events import ClientEvent
-    from improto.http import HttpRequest
+    from improto.http import HttpRequest, HttpResponse
     from improto.service import Service
     from improto.session import ClientSession
     from improto.transports import Framer, FramerFactory
@@ -117,16 +111,19 @@ class ServerEndpoint:
     Calls ``service`` from within its inputs; an exception of the service comes out of
     them, and the adapter then logs it and drops the connection. ``wake`` is called when
     the program has queued something through the :class:`Peer`, so that the adapter
-    writes ``data_to_send()`` at the end of its loop turn.
+    writes ``data_to_send()`` at the end of its loop turn. ``polling`` is where the requests of
+    clients that poll go; without it they go to the service.
     """
 
     __slots__ = (
+        "_answer",
         "_clock",
         "_head",
         "_http",
         "_limits",
         "_make_framer",
         "_pipe",
+        "_polling",
         "_service",
         "_timing",
         "_wake",
@@ -144,8 +141,11 @@ class ServerEndpoint:
         make_framer: FramerFactory,
         clock: Callable[[], float],
         wake: Callable[[], None],
+        polling: PollingSessions | None = None,
     ) -> None:
         self._service = service
+        self._polling = polling
+        self._answer: HttpResponse | None = None
         self._limits = limits
         self._timing = timing
         self._make_framer = make_framer
@@ -167,6 +167,7 @@ class ServerEndpoint:
         elif self._http is not None:
             self._http.receive_data(data, now=now)
             self._serve_requests(self._http, now=now)
+            self._wait_no_more()
 
     def receive_eof(self, *, now: float) -> None:
         """The stream ended."""
@@ -175,6 +176,15 @@ class ServerEndpoint:
             self.dispatch(now=now)
         elif self._http is not None:
             self._http.receive_eof(now=now)
+            if self._polling is not None and not self._http.is_closed:
+                # A page that polls no more closes; an answer would be lost.
+                self._http = None
+            self._wait_no_more()
+
+    def respond(self, response: HttpResponse) -> None:
+        """The answer to a request of long polling, sent at the end of the loop turn."""
+        self._answer = response
+        self._wake()
 
     def handle_timeout(self, *, now: float) -> None:
         """A deadline may have passed."""
@@ -183,14 +193,18 @@ class ServerEndpoint:
             self.dispatch(now=now)
         elif self._http is not None:
             self._http.handle_timeout(now=now)
+            self._serve_requests(self._http, now=now)
 
     def shut_down(self, *, now: float) -> None:
         """End in the way that makes this client come back (session 4.2)."""
         if self.peer is not None:
             self.peer.connection.shut_down(now=now)
             self.dispatch(now=now)
-        else:
+        elif self._http is not None:
+            self._respond(self._http, now=now)
+            self._head = self._http.data_to_send()
             self._http = None
+            self._wait_no_more()
 
     def abandon(self, reason: CloseReason, *, now: float) -> None:
         """End at once: the peer does not read, or the program failed.
@@ -198,6 +212,7 @@ class ServerEndpoint:
         Of the events that the service has not seen it gets only the last.
         """
         self._http = None
+        self._wait_no_more()
         if self.peer is not None and self._pipe is not None:
             connection = self.peer.connection
             connection.abandon(reason, now=now)
@@ -218,26 +233,25 @@ class ServerEndpoint:
         The inputs do it by themselves; an adapter does it before it writes after a ``wake``,
         because the program may have ended the connection.
         """
+        if self._http is not None:
+            self._serve_requests(self._http, now=now)
+            return
         pipe = self._pipe
         while (peer := self.peer) is not None and pipe is not None:
             event = peer.connection.next_event()
             if event is None:
                 return
-            if isinstance(event, PublishReceived):
-                self._service.published(peer, event)
-            elif isinstance(event, QueryReceived):
-                self._service.queried(peer, event)
-            elif isinstance(event, PullReceived):
-                self._service.pulled(peer, event)
-            else:
+            if isinstance(event, ConnectionClosed):
                 self._end(peer, pipe, event, now=now)
+            else:
+                pass_on(event, peer, self._service)
 
     def data_to_send(self) -> bytes:
         """Take everything that is ready for the socket."""
+        head, self._head = self._head, b""
         if self._pipe is not None:
-            head, self._head = self._head, b""
             return head + self._pipe.data_to_send()
-        return self._http.data_to_send() if self._http is not None else b""
+        return head + self._http.data_to_send() if self._http is not None else head
 
     def next_deadline(self) -> float | None:
         """When ``handle_timeout`` is due."""
@@ -257,13 +271,32 @@ class ServerEndpoint:
         pipe.say_goodbye(event, now=now)
         self._service.closed(peer, event)
 
+    def _wait_no_more(self) -> None:
+        """If it is over, no answer to a request of long polling can be sent any more."""
+        if self._polling is not None and self.is_over:
+            self._polling.forget(self)
+
+    def _respond(self, http: HttpServer, *, now: float) -> None:
+        """Give the answer that has come to a request of long polling, if one has."""
+        response, self._answer = self._answer, None
+        if response is not None and not http.is_closed:
+            http.respond(response, now=now)
+
     def _serve_requests(self, http: HttpServer, *, now: float) -> None:
+        # Any input may be the first after an answer has come, and the only one.
+        self._respond(http, now=now)
         while (request := http.next_request()) is not None:
             if request.path == PATH and is_websocket_upgrade(request):
                 self._upgrade(http, request, now=now)
                 return
-            response = upgrade_error(request) or self._service.http(request)
-            http.respond(response, now=now)
+            response = upgrade_error(request)
+            if response is None and self._polling is not None and self._polling.takes(request):
+                self._polling.ask(self, request)
+                if self._answer is None:
+                    return
+                self._respond(http, now=now)
+                continue
+            http.respond(response or self._service.http(request), now=now)
 
     def _upgrade(self, http: HttpServer, request: HttpRequest, *, now: float) -> None:
         framer = http.upgrade(self._make_framer)

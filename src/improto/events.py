@@ -231,6 +231,8 @@ class PullReceived:
     """The room; None for the inbox."""
     count: int = 0
     """Room: how many messages a new member wants to see; -1: none (session 11)."""
+    is_bare: bool = False
+    """Room: its answer has no ``finished`` (sdk5 9, rule 2)."""
 
 
 @value

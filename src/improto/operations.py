@@ -14,7 +14,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from improto import _publish_table, _query_table
+from improto import _publish_table, _query_table, _social_table
 from improto._operation import Area as Area
 from improto._operation import Direction as Direction
 from improto._operation import Kind as Kind
@@ -40,10 +40,16 @@ GENERAL_ERRORS = (
 """Statuses that any request may be answered with (operations 1, codes 5)."""
 
 OPERATIONS: Mapping[tuple[str, Signal], Operation] = MappingProxyType(
-    {(row.topic, row.signal): row for row in (*_publish_table.ROWS, *_query_table.ROWS)}
+    {
+        (row.topic, row.signal): row
+        for row in (*_publish_table.ROWS, *_query_table.ROWS, *_social_table.ROWS)
+    }
 )
 """The whole table by topic and signal; a :class:`Topic` and its text are the same key. Three RTC
-topics are in it on both signals: the newer SDKs publish what SDK 2.5.3 asks (operations 18)."""
+topics are in it on both signals: the newer SDKs publish what SDK 2.5.3 asks (operations 18); and
+three of messages, which SDK 4.6.4 publishes and SDK 5 asks (sdk5 8.1)."""
+
+_ASKED_BY_SDK_5 = frozenset({Topic.MODIFY_MSG, Topic.QRY_MSG_CHANGE, Topic.UP_MSG_EX})
 
 _MESSAGE_TOPICS = {
     (ConversationType.PRIVATE, Kind.STORED): Topic.PP_MSG_P,
@@ -82,6 +88,8 @@ _CLEAN_TOPICS = {
     ConversationType.GROUP: Topic.CLEAN_G_MSG,
     ConversationType.CUSTOMER_SERVICE: Topic.CLEAN_C_MSG,
     ConversationType.SYSTEM: Topic.CLEAN_S_MSG,
+    ConversationType.APP_PUBLIC_SERVICE: Topic.CLEAN_MC_MSG,
+    ConversationType.PUBLIC_SERVICE: Topic.CLEAN_MP_MSG,
 }
 
 
@@ -93,7 +101,9 @@ def find(topic: str, signal: Signal) -> Operation | None:
 def operation(topic: Topic) -> Operation:
     """The row of a topic; where there are two, that of the newer SDKs."""
     publish = OPERATIONS.get((topic, Signal.PUBLISH))
-    return OPERATIONS[topic, Signal.QUERY] if publish is None else publish
+    if publish is None or topic in _ASKED_BY_SDK_5:
+        return OPERATIONS[topic, Signal.QUERY]
+    return publish
 
 
 def message_topic(conversation: ConversationType, kind: Kind = Kind.STORED) -> Topic:

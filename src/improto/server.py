@@ -132,15 +132,20 @@ class ServerConnection(Connection[ServerEvent]):
     def refuse(self, status: int, *, now: float) -> None:
         """Turn the client away: CONNACK with a status of codes 2, then the end.
 
-        A status this client cannot read is replaced by 3 (wire 4.2). Raises
-        LocalProtocolError if it was decided already or if ``status`` is 0.
+        A status this client cannot read is replaced by 3 (wire 4.2). One that would take 3 for
+        good is told nothing, so that it comes back (sdk5 3). Raises LocalProtocolError if it was
+        decided already or if ``status`` is 0.
         """
         self._require(Input.REFUSED)
         if status == ConnAckStatus.ACCEPTED:
             raise LocalProtocolError("status 0 accepts; call accept()")
         if status > self.profile.highest_connack_status:
             status = ConnAckStatus.SERVER_UNAVAILABLE
-        self._send(ConnAck(status=status, protocol_version=self._protocol_version))
+        is_silent = (
+            self.profile.unavailable_by_closing and status == ConnAckStatus.SERVER_UNAVAILABLE
+        )
+        if not is_silent:
+            self._send(ConnAck(status=status, protocol_version=self._protocol_version))
         self._tick(now)
         self._lifecycle.advance(Input.REFUSED)
         self._end(CloseReason.REFUSED, status=status)
@@ -209,13 +214,13 @@ class ServerConnection(Connection[ServerEvent]):
         LocalProtocolError if no such pull waits, EncodeError if the page is too large.
         """
         self._require_online()
-        room_id, asked_from, stream = self._streams.require_pull(message_id)
+        room_id, asked_from, stream, is_bare = self._streams.require_pull(message_id)
         if is_finished:
             sync_time = TimeMs(max(sync_time, asked_from, stream.announced))
         elif sync_time <= asked_from:
             raise LocalProtocolError("a cut page must end later than the pull began")
         qos = self._requests.require_query(message_id)
-        reply = page(items, sync_time, is_finished=is_finished)
+        reply = page(items, sync_time, is_finished=is_finished, is_bare=is_bare)
         self._send(queryack(message_id, self._server_time(), qos=qos, data=reply))
         self._tick(now)
         self._requests.answer_query(message_id)
@@ -224,7 +229,7 @@ class ServerConnection(Connection[ServerEvent]):
         stream.pull_answered(
             sync_time,
             is_finished=is_finished,
-            pulls_again=not self.profile.notify_after_unfinished,
+            pulls_again=not is_bare and not self.profile.notify_after_unfinished,
         )
         self._announce_if_due(room_id)
 
@@ -318,12 +323,16 @@ class ServerConnection(Connection[ServerEvent]):
     # -- the end ---------------------------------------------------------------------
 
     def dismiss(self, status: DisconnectStatus, *, now: float) -> None:
-        """Send the client away for good: DISCONNECT, then the end (session 4.1).
+        """Send the client away: DISCONNECT, then the end (session 4.1).
 
-        Raises NotConnected, or LocalProtocolError for a status that SDKs do not survive.
+        It comes back only after a redirect, if it follows any. A status to stay away that this
+        client does not know is replaced by 2. Raises NotConnected, or LocalProtocolError for a
+        redirect that the client does not survive (codes 3).
         """
-        if status in _HARMFUL:
-            raise LocalProtocolError(f"DISCONNECT {status.value} must not be sent (codes 3)")
+        if status not in self.profile.dismissals:
+            if status in _REDIRECTS:
+                raise LocalProtocolError(f"DISCONNECT {status.value} must not be sent (codes 3)")
+            status = DisconnectStatus.BLOCK
         self._require_online()
         self._send(Disconnect(status=status))
         self._tick(now)
@@ -480,7 +489,7 @@ class ServerConnection(Connection[ServerEvent]):
             self._timers.arm(Timer.RENOTIFY, self._now + self._timing.renotify)
 
 
-_HARMFUL: Final = frozenset({DisconnectStatus.REDIRECT, DisconnectStatus.REDIRECT_NEW})
+_REDIRECTS: Final = frozenset({DisconnectStatus.REDIRECT, DisconnectStatus.REDIRECT_NEW})
 
 _HANDLERS: Final[dict[type[Frame], Callable[[ServerConnection, Any], None]]] = {
     PingReq: ServerConnection._on_ping,

@@ -11,19 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from improto.errors import NotConnected
+from improto.events import PublishReceived, PullReceived, QueryReceived
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from improto.codes import DisconnectStatus
-    from improto.events import (
-        CloseReason,
-        ConnectionClosed,
-        Offered,
-        PublishReceived,
-        PullReceived,
-        QueryReceived,
-    )
+    from improto.events import CloseReason, ConnectionClosed, Offered, ServerEvent
     from improto.frames import MessageId, TimeMs
     from improto.http import HttpRequest, HttpResponse
     from improto.login import Login
@@ -182,6 +176,18 @@ class Peer:
         """See :meth:`improto.connection.Connection.abandon`."""
         self.connection.abandon(reason, now=self._clock())
         self._wake()
+
+
+def pass_on(event: ServerEvent, peer: Peer, service: Service) -> None:
+    """Call the function of the service that an event of a client is for."""
+    if isinstance(event, PublishReceived):
+        service.published(peer, event)
+    elif isinstance(event, QueryReceived):
+        service.queried(peer, event)
+    elif isinstance(event, PullReceived):
+        service.pulled(peer, event)
+    else:
+        service.closed(peer, event)
 
 
 class Service(Protocol):

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import anyio
 
+from improto.frames import ProtocolVersion
 from improto_server import robot
-from improto_server.config import Backend, GroupReceipts
+from improto_server.api.server import Clocks
+from improto_server.config import Backend, Unread
 from improto_server.gateway import LoginRules
 from improto_server.hub import DevicePolicy
-from improto_server.navigation import Navigation
+from improto_server.navigation import Navigation, Offer
+from improto_server.rest import api_routes
 from improto_server.robot import Robot
 from improto_server.services.accounts import Accounts
 from improto_server.store import Store, StoreError
-from improto_server.system import MessageRules, System
+from improto_server.system import MessageRules, System, UserRules
 from improto_server.web.site import Site
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from improto import ClientSession
+    from improto.service import Service
     from improto_asyncio import Client, Server
     from improto_server.config import Settings
 
@@ -58,12 +62,13 @@ class _Loop(NamedTuple):
 class Application:
     """The object graph of one server.
 
-    Must be made on the backend that ``settings`` name. Raises StoreError if the store cannot be
-    opened.
+    Must be made on the backend that ``settings`` name. ``wall_clock``: milliseconds since 1970,
+    None for the machine's. Raises StoreError if the store cannot be opened.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, wall_clock: Callable[[], int] | None = None) -> None:
         gateway, messages = settings.gateway, settings.messages
+        read_clock = wall_clock or _wall_clock
         loop = _loop(gateway.backend)
         limits = settings.limits.as_limits()
         self._accounts = accounts = Accounts({app.key: app.secret for app in settings.apps})
@@ -74,15 +79,24 @@ class Application:
             on_loop=lambda tell: loop.from_thread(partial(self._take_answers, tell)),
             durable=settings.store.durable,
         )
-        has_receipt_topics = messages.group_receipts is GroupReceipts.TOPICS
+        receipts = messages.group_receipts.version
+        unread_on_server = messages.unread is Unread.SERVER
         self.navigation = Navigation(
             accounts,
             own_address=_join(gateway.host, gateway.port),
             public_address=gateway.public_address,
-            has_receipt_topics=has_receipt_topics,
-            several_rooms=settings.chatrooms.several_rooms,
-            has_room_keys=settings.chatrooms.keys,
-            now=time.time,
+            offer=Offer(
+                protocol=ProtocolVersion(gateway.protocol),
+                receipts=receipts,
+                several_rooms=settings.chatrooms.several_rooms,
+                room_keys=settings.chatrooms.keys,
+                profiles=settings.users.profiles,
+                subscriptions=settings.users.subscriptions,
+                unread_on_server=unread_on_server,
+                read_times=messages.unread is Unread.SYNCED,
+                edit_minutes=messages.edit_minutes,
+            ),
+            now=lambda: read_clock() / 1000,
         )
         self.system = System(
             store=self.store,
@@ -93,6 +107,7 @@ class Application:
                 allowed_origins=frozenset(gateway.allowed_origins),
                 most_connections=MOST_CONNECTIONS,
                 messages_per_second=messages.rate,
+                repeats_per_second=gateway.repeats,
             ),
             devices=DevicePolicy(
                 messages.multi_device,
@@ -105,15 +120,32 @@ class Application:
             message_rules=MessageRules(
                 offline_days=messages.offline_days,
                 recall_minutes=messages.recall_minutes,
-                has_receipt_topics=has_receipt_topics,
+                edit_minutes=messages.edit_minutes,
+                receipts=receipts,
+                unread_on_server=unread_on_server,
             ),
-            wall_clock=_wall_clock,
+            wall_clock=read_clock,
             monotonic=time.monotonic,
             chatroom_rules=settings.chatrooms.as_rules(),
+            user_rules=UserRules(
+                profiles=settings.users.profiles, subscriptions=settings.users.subscriptions
+            ),
             storage=self.site.storage,
             link_days=settings.uploads.link_days,
+            robots={robot.USER: robot.NAME} if settings.robot else {},
         )
+        if settings.web.api:
+            self.site.parts.append(
+                api_routes(
+                    self.system,
+                    settings,
+                    accounts=accounts,
+                    clocks=Clocks(now=lambda: read_clock() / 1000, monotonic=time.monotonic),
+                )
+            )
         self.gateway = self.system.gateway
+        self.service: Service = self.gateway
+        """What the socket serves: the gateway, or what was put around it before listening."""
         self.address = ("", 0)
         """Where the server is found from this machine, while it is listening."""
         self._inbox_days = messages.offline_days
@@ -135,6 +167,8 @@ class Application:
                 host, port = server.addresses[0]
                 self.address = (_LOOPBACK.get(host, host), port)
                 self.navigation.own_address = _join(gateway.host, port)
+                if gateway.hand_over_to:
+                    self.gateway.hand_over(gateway.hand_over_to)
                 try:
                     yield tuple(f"http://{_join(*address)}" for address in server.addresses)
                 finally:
@@ -203,11 +237,12 @@ class Application:
         else:
             from improto_asyncio import serve
         return serve(
-            self.gateway,
+            self.service,
             gateway.host,
             gateway.port,
             limits=self._limits,
             framer=gateway.framer.value,
+            long_polling=gateway.long_polling,
             max_connections=MOST_CONNECTIONS + MOST_CONNECTIONS // 10,
         )
 

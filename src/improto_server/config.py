@@ -22,6 +22,8 @@ from msgspec.inspect import BoolType, EnumType, IntType, Metadata, type_info
 from msgspec.structs import fields
 
 from improto.config import LARGEST_WINDOW, Limits
+from improto.profiles import ReceiptVersion
+from improto_server.navigation import is_same_place
 from improto_server.services.accounts import SECRET_BYTES
 from improto_server.services.room import ChatroomRules
 
@@ -54,10 +56,25 @@ class Framer(enum.Enum):
 
 
 class GroupReceipts(enum.Enum):
-    """How members of a group say what they have read (messages 8.2, 8.3)."""
+    """How members of a group say what they have read (sdk5 8.2)."""
 
     MESSAGES = "messages"
     TOPICS = "topics"
+    POSITIONS = "positions"
+    RECEIPTS = "receipts"
+
+    @property
+    def version(self) -> ReceiptVersion:
+        """What the services take."""
+        return ReceiptVersion[self.name]
+
+
+class Unread(enum.Enum):
+    """Who counts what a user has not read, and how devices hear that he has (sdk5 2.2, 8.1)."""
+
+    CLIENT = "client"
+    SYNCED = "synced"
+    SERVER = "server"
 
 
 class LogLevel(enum.Enum):
@@ -104,8 +121,12 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     host: _Host = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
     public_address: _Address = ""
+    hand_over_to: _Address = ""
     allowed_origins: _Origins = ()
+    protocol: Annotated[int, Meta(ge=3, le=4)] = 3
+    repeats: Annotated[int, Meta(ge=0, le=1000)] = 5
     framer: Framer = Framer.WSPROTO
+    long_polling: bool = True
     backend: Backend = Backend.ASYNCIO
 
 
@@ -125,6 +146,11 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     host: _Host = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8081
     public_url: _PublicUrl = ""
+    api: bool = True
+    api_rate: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    api_clock_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 0
+    api_repeats: bool = True
+    api_utc_hours: Annotated[int, Meta(ge=-12, le=14)] = 8
 
 
 class UploadSettings(Struct, frozen=True, kw_only=True):
@@ -156,7 +182,16 @@ class MessageSettings(Struct, frozen=True, kw_only=True):
     offline_days: Annotated[int, Meta(ge=1, le=365)] = 7
     rate: Annotated[int, Meta(ge=0, le=1000)] = 5
     group_receipts: GroupReceipts = GroupReceipts.MESSAGES
+    unread: Unread = Unread.CLIENT
     recall_minutes: Annotated[int, Meta(ge=0, le=525_600)] = 0
+    edit_minutes: Annotated[int, Meta(ge=0, le=525_600)] = 0
+
+
+class UserSettings(Struct, frozen=True, kw_only=True):
+    """What users know of each other."""
+
+    profiles: bool = True
+    subscriptions: bool = True
 
 
 _ObjectNames = Annotated[
@@ -242,6 +277,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     token_days: Annotated[int, Meta(ge=1, le=3650)] = 30
     gateway: GatewaySettings = GatewaySettings()
     messages: MessageSettings = MessageSettings()
+    users: UserSettings = UserSettings()
     chatrooms: ChatroomSettings = ChatroomSettings()
     store: StoreSettings = StoreSettings()
     web: WebSettings = WebSettings()
@@ -390,6 +426,17 @@ def _check_together(settings: Settings) -> None:
     for key in keys:
         if keys.count(key) > 1:
             raise SettingsError(f"apps: the key {key} is there more than once")
+    gateway = settings.gateway
+    for own in (f"{gateway.host}:{gateway.port}", gateway.public_address):
+        if gateway.hand_over_to and is_same_place(own, gateway.hand_over_to):
+            raise SettingsError(
+                f"gateway.hand_over_to must be another server's address, but {own} is this one's"
+            )
+    if not settings.web.api_repeats and not settings.web.api_clock_seconds:
+        raise SettingsError(
+            "web.api_repeats can be false only if web.api_clock_seconds is above 0: used signatures"
+            " are remembered for as long as they are good"
+        )
     uploads = settings.uploads
     if uploads.storage is StorageKind.S3:
         for name in ("s3_endpoint", "s3_region", "s3_bucket", "s3_access_key", "s3_secret_key"):

@@ -1,5 +1,10 @@
 """One connection, one session: who gets in, what becomes of his requests, who is gone.
 
+A client is one page with an id of its own (sdk5 3, http 5.1), or all connections of a user who
+names none.
+SDKs come back at once and for ever when they are sent elsewhere or lose a connection, so what
+makes them come back is rationed for each client.
+
 :class:`Gateway` is the :class:`improto.service.Service` that an adapter serves.
 """
 
@@ -8,11 +13,11 @@ from __future__ import annotations
 import logging
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from improto.codes import ConnAckStatus, DisconnectStatus
 from improto.events import CloseReason
-from improto_server.rate import TokenBucket
+from improto_server.rate import Shares, TokenBucket
 from improto_server.services.accounts import TokenOutcome
 
 if TYPE_CHECKING:
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
 
     from improto.events import ConnectionClosed, PublishReceived, PullReceived, QueryReceived
     from improto.http import HttpRequest, HttpResponse
+    from improto.login import Login
     from improto.service import Peer
     from improto_server.clock import MessageClock
     from improto_server.hub import Device, DevicePolicy, Hub
@@ -35,6 +41,17 @@ _REFUSALS: Final = {
     TokenOutcome.FOREIGN_APP: ConnAckStatus.TOKEN_INCORRECT,
 }
 """Of an expired token each generation of SDKs is told differently (session 2.4)."""
+
+_STORM: Final = (20, 10.0)
+"""More logins of one client than these in so many seconds are a storm. Who has lost a connection
+tries every 5 s (session 4.3, sdk5 3), and a page that is reloaded is another client or takes half
+a second."""
+
+_REDIRECTS: Final = (1, 60.0)
+"""How often a client is sent elsewhere in so many seconds (sdk5 3)."""
+_SHARED_REDIRECTS: Final = (8, 60.0)
+"""The same for those who name no device: a user's pages cannot be told apart, and one that goes
+round in circles does so hundreds of times a second (interop 4)."""
 
 _WORTH_A_LINE: Final = frozenset({CloseReason.VIOLATION, CloseReason.SLOW_READER})
 """Ends that somebody should look into; the others are everyday."""
@@ -54,6 +71,20 @@ class LoginRules:
     """Beyond this many clients newcomers are turned away."""
     messages_per_second: float = 5.0
     """For each connection; 0: no limit (operations 2.2)."""
+    repeats_per_second: float = 5.0
+    """Equal requests of one connection; 0: no limit. See :mod:`.breaker`."""
+
+
+class _Client(NamedTuple):
+    """Who is rationed."""
+
+    app_key: str
+    user_id: str
+    device_id: str
+
+
+def _client(login: Login, user_id: str) -> _Client:
+    return _Client(login.app_key, user_id, login.device_id)
 
 
 class Gateway:
@@ -82,6 +113,12 @@ class Gateway:
         self._standings = standings
         self._monotonic = monotonic
         self._is_draining = False
+        known = rules.most_connections
+        self._logins: Shares[_Client] = Shares(*_STORM, remembered=known)
+        self._redirects: Shares[_Client] = Shares(*_REDIRECTS, remembered=known)
+        self._shared_redirects: Shares[_Client] = Shares(*_SHARED_REDIRECTS, remembered=known)
+        self.shed_logins = 0
+        """How many logins were turned away because their clients came too often."""
 
     def drain(self) -> None:
         """Take nothing new, neither clients nor what they send: the server is about to end.
@@ -89,6 +126,26 @@ class Gateway:
         What is not answered when a connection ends is sent again by clients that care.
         """
         self._is_draining = self._navigation.is_draining = True
+
+    def hand_over(self, address: str) -> None:
+        """Send all clients, and those who come from now on, to another server's ``host:port``.
+
+        Those who are connected are told if they would follow, otherwise cut off, so that they
+        come back and are told then (session 4.1). Raises ValueError if the address is this
+        server's own.
+        """
+        self._navigation.hand_over(address)
+        for device in self._hub.everybody():
+            peer = device.peer
+            self._hub.leave(device)
+            if (
+                device.profile.follows_redirects
+                and device.is_open
+                and self._may_be_redirected(_client(peer.login, device.user.key[1]))
+            ):
+                peer.dismiss(DisconnectStatus.REDIRECT_NEW)
+            else:
+                peer.shut_down()
 
     # -- improto.service.Service -----------------------------------------------------
 
@@ -102,6 +159,8 @@ class Gateway:
         if isinstance(verdict, ConnAckStatus):
             _logger.warning("%s was refused: %s", peer.address, verdict.meaning)
             peer.refuse(verdict)
+        elif away := self._turn_away(_client(peer.login, verdict)):
+            peer.refuse(away)
         else:
             self._accept(peer, verdict)
 
@@ -149,6 +208,36 @@ class Gateway:
             return ConnAckStatus.BLOCK
         return check.user_id
 
+    def _turn_away(self, client: _Client) -> ConnAckStatus | None:
+        """Who may come in, but not here or not yet. It is logged once, not each time."""
+        if self._navigation.hands_over:
+            is_first = self._may_be_redirected(client)
+            return ConnAckStatus.REDIRECT if is_first else ConnAckStatus.SERVER_UNAVAILABLE
+        return ConnAckStatus.SERVER_UNAVAILABLE if self._comes_too_often(client) else None
+
+    def _may_be_redirected(self, client: _Client) -> bool:
+        redirects = self._redirects if client.device_id else self._shared_redirects
+        times = redirects.take(client, now=self._monotonic())
+        if times == 1:
+            _logger.warning(
+                "%s of app %s is back after it was sent to another server",
+                client.user_id,
+                client.app_key,
+            )
+        return not times
+
+    def _comes_too_often(self, client: _Client) -> bool:
+        times = self._logins.take(client, now=self._monotonic())
+        self.shed_logins += bool(times)
+        if times == 1:
+            _logger.warning(
+                "%s of app %s logs in more than %d times in %d s and has to wait",
+                client.user_id,
+                client.app_key,
+                *_STORM,
+            )
+        return bool(times)
+
     def _accept(self, peer: Peer, user_id: str) -> None:
         allowance = TokenBucket(self._rules.messages_per_second, now=self._monotonic())
         key = (peer.login.app_key, user_id)
@@ -159,5 +248,6 @@ class Gateway:
         # From the inbox's own clock: what is older was sent while the client was away, even if a
         # burst has run ahead of the machine's clock (session 8.7).
         peer.accept(user_id, secrets.token_hex(16), timestamp=self._clock.next(key))
+        self._hub.replace_older(device)
         if not self._devices.allows_many(peer.login.app_key):
             self._hub.dismiss_others(device, DisconnectStatus.OTHER_DEVICE_LOGIN)

@@ -1,7 +1,9 @@
 """Who is connected where.
 
-A user is online while at least one connection of his is open; the SDKs name no device, so
-a connection is a device (session 1). Users of different apps never meet.
+A user is online while at least one connection of his is open. Most SDKs name no device, so a
+connection is a device (session 1); a page with SDK 5 names its own, and when it comes back
+before the server knows that it was gone, the older connection ends without a word (sdk5 3).
+Users of different apps never meet.
 """
 
 from __future__ import annotations
@@ -10,19 +12,19 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from improto import payloads
+from improto.operations import Topic
 
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable, Mapping
 
-    from improto.codes import DisconnectStatus
-    from improto.operations import Topic
+    from improto.codes import CommandType, DisconnectStatus
     from improto.payloads import Message
     from improto.profiles import Profile
     from improto.service import Peer
     from improto_server.clock import UserKey
     from improto_server.inbox import Inbox
-    from improto_server.rate import TokenBucket
+    from improto_server.rate import Shares, TokenBucket
 
 
 class DevicePolicy(NamedTuple):
@@ -45,10 +47,12 @@ class Device:
     __slots__ = (
         "allowance",
         "backlog",
+        "changes",
         "cursor",
         "peer",
         "position",
         "profile",
+        "repeats",
         "sent_cursor",
         "user",
     )
@@ -62,6 +66,10 @@ class Device:
         """What the connection may send."""
         self.backlog: deque[Callable[[], None]] | None = None
         """What it sent after something that must be waited for; None: nothing is waited for."""
+        self.repeats: Shares[int] | None = None
+        """What it has asked lately, see :mod:`.breaker`; None: nothing yet."""
+        self.changes: Shares[None] | None = None
+        """The same of requests of which others are told."""
         self.position = 0
         """Time of the newest message that it was sent in reply to a pull."""
         self.cursor = 0
@@ -147,6 +155,37 @@ class Hub:
         for device in user.devices:
             if device is not but and device.is_open and topic in device.profile.notices:
                 device.peer.command(topic, data)
+
+    def prompt(
+        self, key: UserKey, type: CommandType, *, time: int, but: Device | None = None
+    ) -> None:
+        """Have all devices of a user ask for what is new: ``s_cmd`` (operations 3).
+
+        ``but`` as in :meth:`command`; devices whose SDK does not take commands of this ``type``
+        miss it as well (session 12).
+        """
+        user = self._users.get(key)
+        if user is None:
+            return
+        data = payloads.encode(payloads.NotifyMsg(type=type, time=time))
+        for device in user.devices:
+            if device is not but and device.is_open and type in device.profile.commands:
+                device.peer.command(Topic.S_CMD, data)
+
+    def everybody(self) -> list[Device]:
+        """All devices of all users."""
+        return [device for user in self._users.values() for device in user.devices]
+
+    def replace_older(self, device: Device) -> None:
+        """End other connections of the same page, which has come back (sdk5 3).
+
+        To be told that it is kicked would end the page's new connection too.
+        """
+        name = device.peer.login.device_id
+        for other in [*device.user.devices] if name else ():
+            if other is not device and other.peer.login.device_id == name:
+                self.leave(other)
+                other.peer.shut_down()
 
     def dismiss(self, key: UserKey, status: DisconnectStatus) -> None:
         """Send all of a user's connections away for good (session 4.1)."""

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 USER: Final = "robot"
 """Its user id."""
 
+NAME: Final = "Robot"
+"""What clients that ask for robots show."""
+
 HELP: Final = (
     "I answer to: echo TEXT, time, dice, dice 2d6 (up to 20d1000), help."
     " In a group I answer who mentions me."

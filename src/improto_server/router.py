@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from improto.events import PublishReceived, PullReceived, QueryReceived
     from improto.frames import MessageId
     from improto.payloads import Message
+    from improto_server.breaker import Breaker
     from improto_server.clock import MessageClock
     from improto_server.hub import Device
     from improto_server.services import Function, Operations
@@ -47,8 +48,31 @@ there are no ultra groups."""
 
 _REFUSALS: Final[Mapping[str, ErrorCode]] = {
     Topic.SYSTEM_MESSAGE: ErrorCode.RC_MSG_UNAUTHORIZED,
+    Topic.PB_MSG_P: ErrorCode.RC_MSG_UNAUTHORIZED,
 }
 """Publishes that are understood and not allowed (operations 2)."""
+
+_TOLD_TO_OTHERS: Final = frozenset(
+    {
+        Topic.CHANNEL_APPLY_RESP,
+        Topic.CHANNEL_CREATE,
+        Topic.CHANNEL_DISMISS,
+        Topic.CHANNEL_MEM_INVITE,
+        Topic.CHANNEL_MEM_JOIN,
+        Topic.CHANNEL_MEM_KICK,
+        Topic.CHANNEL_MEM_QUIT,
+        Topic.CHANNEL_TRANSFER,
+        Topic.FRIEND_ADD,
+        Topic.FRIEND_DEL,
+        Topic.FRIEND_HANDLE,
+        Topic.UP_CHANNEL_INFO,
+        Topic.UP_CHANNEL_MANAGER,
+        Topic.UP_CHANNEL_MEM,
+        Topic.UPD_PROFILE_PERMISS,
+        Topic.UPD_USER_PROFILE,
+    }
+)
+"""Queries of which others are told. Too many per second are refused with 20604."""
 
 _logger = logging.getLogger(__name__)
 
@@ -57,7 +81,8 @@ class Router:
     """Takes what a device wants to the function that does it.
 
     ``queries`` and ``publishes``: what the services answer; a topic belongs to one of them,
-    else ValueError. ``pull_room`` answers pulls of chatrooms.
+    else ValueError. ``pull_room`` answers pulls of chatrooms; ``breaker`` slows down who asks the
+    same again and again.
     """
 
     def __init__(
@@ -69,7 +94,9 @@ class Router:
         queries: Iterable[Operations],
         publishes: Iterable[Operations],
         clock: MessageClock,
+        breaker: Breaker,
     ) -> None:
+        self._breaker = breaker
         self._messages = messages
         self._inboxes = inboxes
         self._pull_room = pull_room
@@ -105,23 +132,28 @@ class Router:
 
     def pulled(self, device: Device, event: PullReceived) -> None:
         """A device asks for messages."""
-        if event.room_id is None:
-            self._inboxes.pull(device, event)
-        else:
-            self._pull_room(device, event)
+        answer = self._inboxes.pull if event.room_id is None else self._pull_room
+        request = (event.room_id, event.sync_time, event.sent_sync_time, event.count)
+        self._breaker.run(device, request, partial(answer, device, event))
 
     def queried(self, device: Device, event: QueryReceived) -> None:
         """A device asks something else."""
         frame = event.frame
-        self._run(
+        answer = partial(self._answer, device, frame.message_id)
+        if frame.topic in _TOLD_TO_OTHERS and not self._breaker.admits(device):
+            answer(ServiceError(ErrorCode.SEND_FREQUENCY_TOO_FAST))
+            return
+        go_on = partial(
+            self._run,
             self.queries.get(frame.topic),
             device,
             frame.topic,
             frame.target_id,
             frame.data,
             Signal.QUERY,
-            partial(self._answer, device, frame.message_id),
+            answer,
         )
+        self._breaker.run(device, (frame.topic, frame.target_id, frame.data), go_on)
 
     def _run(
         self,
@@ -139,8 +171,10 @@ class Router:
             return
         caller = Caller(*device.user.key, device.profile, device)
         try:
+            # A frame may name what is no text: half of a surrogate pair (wire 3).
+            target.encode()
             request = operation.request and payloads.decode(operation.request, data)
-        except DecodeError:
+        except (DecodeError, UnicodeEncodeError):
             done(ServiceError(ErrorCode.BIZ_ERROR_INVALID_PARAMETER))
             return
         start(function(caller, target, request), done)

@@ -173,7 +173,7 @@ async def connect(
     """Open a connection; OSError if that fails."""
     filtering = Tls(tls, server_hostname=server_hostname or host) if tls else Plain()
     stream = await trio.open_tcp_stream(host, port)
-    return _adopt(loop, stream.socket, (host, port), filtering, begin)
+    return _adopt(loop, stream.socket, stream.socket.getpeername()[:2], filtering, begin)
 
 
 class Door(Generic[EndpointT]):

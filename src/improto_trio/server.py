@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import asynccontextmanager
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
 import trio
@@ -36,18 +37,25 @@ async def serve(
     limits: Limits | None = None,
     timing: Timing | None = None,
     framer: str = "wsproto",
+    long_polling: bool = True,
     backlog: int = 1024,
     max_connections: int = 100_000,
 ) -> AsyncIterator[Server]:
     """Serve clients with ``service`` while the block runs, then send them away.
 
     ``host`` None listens on all interfaces, IPv4 and IPv6; with ``port`` 0 the system chooses,
-    see ``Server.addresses``. A connection above ``max_connections`` is closed at once. An
-    exception of the service is logged under "improto_trio" and ends the connection that it
-    was called for. Raises OSError if an address cannot be listened on.
+    see ``Server.addresses``. Clients may come by WebSocket and, unless ``long_polling`` is False,
+    by plain HTTP requests; the service sees no difference. A connection above ``max_connections``
+    is closed at once. An exception of the service is logged under "improto_trio" and ends the
+    connection that it was called for. Raises OSError if an address cannot be listened on.
     """
     async with open_loop(limits=limits or Limits(), timing=timing or Timing()) as loop:
-        begin = begin_with(service, lines=loop.lines, framer=framer)
+        begin = begin_with(
+            service,
+            lines=loop.lines,
+            framer=framer,
+            make_session_id=token_urlsafe if long_polling else None,
+        )
         door = Door(loop, begin, tls=ssl, max_connections=max_connections)
         async with _open(loop, door, host, port, backlog=backlog) as server:
             yield server
@@ -64,6 +72,7 @@ async def serve_handler(
     limits: Limits | None = None,
     timing: Timing | None = None,
     framer: str = "wsproto",
+    long_polling: bool = True,
     backlog: int = 1024,
     max_connections: int = 100_000,
 ) -> AsyncIterator[Server]:
@@ -78,7 +87,12 @@ async def serve_handler(
         service = HandlerService(
             handler, http=http, lines=loop.lines, spawn=loop.spawn, clock=_now, runtime=RUNTIME
         )
-        begin = begin_with(service, lines=loop.lines, framer=framer)
+        begin = begin_with(
+            service,
+            lines=loop.lines,
+            framer=framer,
+            make_session_id=token_urlsafe if long_polling else None,
+        )
         door = Door(loop, begin, tls=ssl, max_connections=max_connections)
         async with _open(loop, door, host, port, backlog=backlog) as server:
             yield server

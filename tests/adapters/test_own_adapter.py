@@ -5,33 +5,30 @@ from __future__ import annotations
 import re
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from tests.samples import DOCS, programs
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.adapters.office import Office
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "adapters.md"
+PAGE = DOCS / "adapters.md"
 PATIENCE = 20.0
 
 
-@pytest.fixture
-def programs() -> list[dict[str, Any]]:
-    """What each program of the page defines."""
-    found = []
-    for source in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
-        namespace: dict[str, Any] = {}
-        exec(compile(source, str(PAGE), "exec"), namespace)
-        found.append(namespace)
-    return found
+def defined_by(program: str) -> dict[str, Any]:
+    """What a program of the page defines."""
+    namespace: dict[str, Any] = {}
+    exec(compile(program, str(PAGE), "exec"), namespace)
+    return namespace
 
 
 def test_the_client_and_the_server_of_the_page(
-    programs: list[dict[str, Any]], office: Office, capsys: pytest.CaptureFixture[str]
+    office: Office, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    client, server_program = programs
+    client, server_program = map(defined_by, programs(PAGE))
     server = server_program["Server"](office, "127.0.0.1", 0)
     office.deliver("ann", b'{"content":"good morning"}')
     talking = threading.Thread(

@@ -14,13 +14,16 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from tests.interop import sdk as sdks
-from tests.interop.page import Browser, Page, find_chromium
-from tests.interop.program import CONNECT, Program
+from tests.interop.browser import Browser, find_chromium
+from tests.interop.next_page import NextPage
+from tests.interop.page import Page
+from tests.interop.program import CONNECT, POLLING, Program
+from tests.interop.results import CAST, Results
 from tests.interop.server import ImServer
 from tests.interop.website import serve_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from anyio.from_thread import BlockingPortal
@@ -37,13 +40,11 @@ SERVER_KINDS: Final = {
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session", params=sdks.SDKS, ids=lambda sdk: sdk.name)
+@pytest.fixture(
+    scope="session", params=(*sdks.SDKS, sdks.IMLIB_2_9_2_POLLING), ids=lambda sdk: sdk.name
+)
 def sdk(request: pytest.FixtureRequest) -> Sdk:
-    """An SDK that is installed. Every scenario is told for each of them."""
-    try:
-        sdks.install()
-    except sdks.NotInstallable as error:
-        pytest.skip(str(error))
+    """The SDK of a scenario that is told for each of them."""
     chosen: Sdk = request.param
     return chosen
 
@@ -127,46 +128,87 @@ def _server_of_one_test(server: ImServer) -> Iterator[ImServer]:
         server.kill()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the results written down."""
+    config.pluginmanager.register(Results())
+
+
 class Door:
     """Brings people in, not connected yet. Each test has its own, so tests may share a server."""
 
     def __init__(
         self,
         stack: ExitStack,
+        cast: list[str],
         sdk: Sdk,
         browser: Browser,
         website: str,
         portals: dict[str, BlockingPortal],
     ) -> None:
+        self.sdk = sdk
         self._stack = stack
-        self._sdk = sdk
+        self._cast = cast
         self._browser = browser
         self._website = website
         self._portals = portals
 
-    def page(self, server: ImServer, user: str | None = None) -> Page:
-        """A page with an SDK."""
-        user = user or _new_user()
-        return self._stack.enter_context(self._browser.page(self._sdk, self._website, server, user))
+    def page(self, server: ImServer, user: str | None = None, *, sdk: Sdk | None = None) -> Page:
+        """A page, with the SDK of the scenario if none is named."""
+        sdk = sdk or self.sdk
+        try:
+            sdks.install(sdk)
+        except sdks.NotInstallable as error:
+            pytest.skip(str(error))
+        self._cast.append(sdk.label)
+        kind = NextPage if sdk is sdks.IMLIB_5_38_0 else Page
+        page = self._browser.page(kind, sdk, self._website, server, user or _new_user())
+        return self._stack.enter_context(page)
 
     def program(self, server: ImServer, loop: str, user: str | None = None) -> Program:
-        """A program with our client, on a loop of CONNECT."""
-        program = Program(self._portals[loop], loop, server, user or _new_user())
+        """A program with our client, on a loop of CONNECT, and with POLLING or without."""
+        name = loop.removesuffix(POLLING)
+        self._cast.append(name)
+        program = Program(self._portals[name], loop, server, user or _new_user())
         self._stack.callback(program.leave)
         return program
 
     def party(self, server: ImServer, kind: str, user: str | None = None) -> Party:
-        """A "page", or a program on "asyncio" or "trio"; ``user``: somebody's second device."""
-        return self.page(server, user) if kind == "page" else self.program(server, kind, user)
+        """A page with the SDK of the scenario ("page") or of a version ("2.9.2"), or a program on
+        "asyncio" or "trio", or "asyncio polling"; ``user``: somebody's second device."""
+        if kind.removesuffix(POLLING) in CONNECT:
+            return self.program(server, kind, user)
+        return self.page(server, user, sdk=sdks.BY_VERSION.get(kind, self.sdk))
 
 
 @pytest.fixture
-def door(
-    sdk: Sdk, browser: Browser, website: str, portals: dict[str, BlockingPortal]
-) -> Iterator[Door]:
-    """Whoever comes in through it is sent home at the end of the test."""
+def doors(
+    request: pytest.FixtureRequest,
+    browser: Browser,
+    website: str,
+    portals: dict[str, BlockingPortal],
+) -> Iterator[Callable[[Sdk], Door]]:
+    """Gives the door of an SDK. Whoever comes in is sent home at the end of the test."""
+    cast = request.node.stash.setdefault(CAST, [])
     with ExitStack() as stack:
-        yield Door(stack, sdk, browser, website, portals)
+        yield lambda sdk: Door(stack, cast, sdk, browser, website, portals)
+
+
+@pytest.fixture
+def door(doors: Callable[[Sdk], Door], sdk: Sdk) -> Door:
+    """For scenarios that are told for each SDK."""
+    return doors(sdk)
+
+
+@pytest.fixture
+def door5(doors: Callable[[Sdk], Door]) -> Door:
+    """For scenarios that are told once: pages have SDK 5 if none is named."""
+    return doors(sdks.IMLIB_5_38_0)
+
+
+@pytest.fixture
+def door4(doors: Callable[[Sdk], Door]) -> Door:
+    """The same with SDK 4."""
+    return doors(sdks.IMLIB_4_6_4)
 
 
 def _new_user() -> str:

@@ -1,23 +1,12 @@
-"""Pages in Chromium, each with an SDK in it and a user in front of it.
-
-One browser serves all tests. It runs on an event loop in a thread of its own, because what
-drives it wants one and the tests bring theirs. Each page has its own storage, so an SDK that
-starts knows nothing of earlier ones.
-
-Chromium gets no further than this machine: every host but this one is unknown to it, addresses
-without names included, and a page that has asked for one fails its test.
-"""
+"""A page with an SDK in it and a user in front of it."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from contextlib import contextmanager
+import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
-from playwright.async_api import async_playwright
 
 from tests.interop.party import (
     CHATROOM,
@@ -35,73 +24,22 @@ from tests.interop.party import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from anyio.from_thread import BlockingPortal
     from playwright import async_api
 
     from tests.interop.party import Content
-    from tests.interop.sdk import Sdk
+    from tests.interop.sdk import Sdk, Status
     from tests.interop.server import ImServer
 
 T = TypeVar("T")
 
-_PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_THIS_MACHINE: Final = ("127.0.0.1", "localhost")
-_ARGUMENTS: Final = (
-    f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {', EXCLUDE '.join(_THIS_MACHINE)}",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-)
+THIS_MACHINE: Final = ("127.0.0.1", "localhost")
+"""All that a page can reach, by the names it may use."""
+
 _POLLING: Final = 10.0
 """Milliseconds between two looks at a condition."""
-
-
-def find_chromium() -> str | None:
-    """Where Chromium is; ``IMPROTO_CHROMIUM`` says it if it is nowhere usual."""
-    named = os.environ.get("IMPROTO_CHROMIUM")
-    return named or next(filter(None, map(shutil.which, _PROGRAMS)), None)
-
-
-class Browser:
-    """Chromium."""
-
-    def __init__(self, portal: BlockingPortal, browser: async_api.Browser) -> None:
-        self._portal = portal
-        self._browser = browser
-
-    @classmethod
-    @contextmanager
-    def start(cls, portal: BlockingPortal, program: str) -> Iterator[Browser]:
-        """Run it for as long as the block lasts. ``portal`` leads to an asyncio loop."""
-        with (
-            portal.wrap_async_context_manager(async_playwright()) as playwright,
-            portal.wrap_async_context_manager(
-                portal.call(
-                    lambda: playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
-                )
-            ) as browser,
-        ):
-            yield cls(portal, browser)
-
-    @contextmanager
-    def page(self, sdk: Sdk, site: str, server: ImServer, user: str) -> Iterator[Page]:
-        """Open a page that is ready to connect."""
-        context = self._portal.call(self._browser.new_context)
-        try:
-            tab = self._portal.call(context.new_page)
-            page = Page(self._portal, tab, sdk, f"{site}/{sdk.page}", server, user)
-            page.listen()
-            page.open()
-            yield page
-            print(page.report())
-            assert page.mistakes == []
-        finally:
-            self._portal.call(context.close)
 
 
 class Page(Party):
@@ -126,19 +64,27 @@ class Page(Party):
         self._server = server
         self._console: list[str] = []
         self.mistakes: list[str] = []
-        """What must not happen and has: exceptions, and requests that leave the machine."""
+        """Exceptions that nobody has caught."""
+        self.attempts: list[str] = []
+        """The addresses of requests to other machines, none of which has left this one."""
+        self.is_changed = False
+        """It is no page as others are; nothing else is to be loaded in its tab."""
+        self._listeners: dict[Any, Callable[[Any], None]] = {
+            "console": lambda message: self._console.append(message.text),
+            "pageerror": lambda error: self.mistakes.append(f"exception: {error}"),
+            "request": lambda request: self._note_address(request.url),
+            "websocket": self._note_socket,
+        }
 
     def listen(self) -> None:
         """Notice what the page does, from now on."""
+        for event, listener in self._listeners.items():
+            self._portal.call(self._page.on, event, listener)
 
-        async def listen() -> None:
-            page = self._page
-            page.on("console", lambda message: self._console.append(message.text))
-            page.on("pageerror", lambda error: self.mistakes.append(f"exception: {error}"))
-            page.on("request", lambda request: self._note_address(request.url))
-            page.on("websocket", self._note_socket)
-
-        self._run(listen)
+    def leave(self) -> None:
+        """Notice nothing more."""
+        for event, listener in self._listeners.items():
+            self._portal.call(self._page.remove_listener, event, listener)
 
     def open(self) -> None:
         """Load the SDK, anew if it is there already, and tell it where the server is."""
@@ -209,9 +155,14 @@ class Page(Party):
         (answer,) = self.ask("readers", group, uid)
         return Readers(answer["totalMemberCount"], [each["userId"] for each in answer["list"]])
 
-    def send_typing(self, to: str) -> None:
-        """Tell somebody that this user is typing."""
-        self.script("to => im.sendTyping(to)", to)
+    def send_typing(self, to: Place | str) -> None:
+        self.script("to => im.sendTyping(to)", Place.of(to))
+
+    def take_typing(self) -> tuple[str, str]:
+        self.wait_for("typing.length > 0")
+        user, conversation, kind = self.script("() => im.typing.shift()")
+        assert kind == TEXT
+        return user, conversation
 
     def history(
         self, of: Place | str, *, time: int = 0, count: int, is_forward: bool = False
@@ -326,26 +277,45 @@ class Page(Party):
         return [_heard(message) for message in self.script("() => im.messages")]
 
     @property
-    def statuses(self) -> list[int]:
+    def statuses(self) -> list[Status]:
         """All statuses of the connection so far."""
-        statuses: list[int] = self.script("() => im.statuses")
+        statuses: list[Status] = self.script("() => im.statuses")
         return statuses
-
-    @property
-    def typing(self) -> list[dict[str, str]]:
-        """Who has typed so far: ``conversation``, ``user`` and ``kind`` of message."""
-        typing: list[dict[str, str]] = self.script("() => im.typing")
-        return typing
 
     def wait_for(self, condition: str) -> None:
         """Wait for something about what the SDK has told: ``messages``, ``statuses`` ..."""
-        names = "{ messages, statuses, typing, expansions, receipts }"
+        names = "{ messages, statuses, typing, expansions, receipts, events }"
         script = f"() => {{ const {names} = im; return {condition}; }}"
         self._run(lambda: self._page.wait_for_function(script, polling=_POLLING), condition)
 
+    def wait_lost(self) -> None:
+        """Wait until the SDK says that it has lost its connection."""
+        self._wait_until("([on]) => im.statuses.at(-1) !== on", self.sdk.connected[-1])
+
+    def wait_back(self) -> None:
+        """Wait until the SDK says that it is connected, again."""
+        self._wait_until("([on]) => im.statuses.at(-1) === on", self.sdk.connected[-1])
+
     def hold_clock(self) -> None:
         """From now on the page has a clock that :meth:`pass_time` can turn."""
+        self.is_changed = True
         self._run(self._page.clock.install)
+
+    def stop_clock(self) -> None:
+        """Let no time pass in the page, once its clock is held."""
+        self._run(lambda: self._page.clock.pause_at(time.time() + 1))
+
+    def answer_others(self, status: int) -> None:
+        """Answer, with this status and nothing else, whatever the page asks of other machines."""
+
+        async def answer(route: async_api.Route) -> None:
+            await route.fulfill(status=status, headers={"access-control-allow-origin": "*"})
+
+        def is_outside(url: str) -> bool:
+            return urlsplit(url).hostname not in (*THIS_MACHINE, None)
+
+        self.is_changed = True
+        self._run(lambda: self._page.route(is_outside, answer))
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass in the page, and everything happen that waits for it to pass."""
@@ -359,7 +329,7 @@ class Page(Party):
     def report(self) -> str:
         """What is good to know when a test has failed."""
         title = f"what the page of {self.user} with {self.sdk.name} has said:"
-        return "\n  ".join([title, *self.mistakes, *self._console[-20:]])
+        return "\n  ".join([title, *self.mistakes, *self.attempts, *self._console[-20:]])
 
     def _wait_until(self, script: str, *arguments: Any) -> None:
         self._run(
@@ -377,8 +347,8 @@ class Page(Party):
             raise AssertionError(f"{self.user} waits in vain for: {what}") from None
 
     def _note_address(self, url: str) -> None:
-        if urlsplit(url).hostname not in (*_THIS_MACHINE, None):
-            self.mistakes.append(f"request to {url}")
+        if urlsplit(url).hostname not in (*THIS_MACHINE, None):
+            self.attempts.append(url)
 
     def _note_socket(self, socket: async_api.WebSocket) -> None:
         self.sockets += 1

@@ -259,6 +259,55 @@ class Party(ABC):
     def heard(self, least: int = 0) -> list[Heard]:
         """All messages from the beginning, as soon as there are this many."""
 
+    def tell_read(self, message: Heard) -> None:
+        """Tell a sender that his private messages up to this one have been read."""
+        content = {"lastMessageSendTime": message.time, "messageUId": message.uid, "type": 1}
+        self.send(message.conversation, content, kind=READ)
+
+    def take_read(self) -> tuple[str, str, int]:
+        """The next receipt of that kind: who has read, up to which message, of which time."""
+        (receipt,) = self.take(1)
+        assert (receipt.kind, receipt.type) == (READ, PRIVATE)
+        assert receipt.conversation == receipt.sender
+        return receipt.sender, receipt.content["messageUId"], receipt.content["lastMessageSendTime"]
+
+    def ask_receipts(self, group: Place, message: Sent) -> None:
+        """Ask the members of a group, by a message, whether they have read another one."""
+        self.send(group, {"messageUId": message.uid}, kind=ASK_RECEIPT)
+
+    def take_request(self) -> tuple[str, str]:
+        """The next request of that kind: who asks, about which message."""
+        (request,) = self.take(1)
+        assert (request.kind, request.type) == (ASK_RECEIPT, GROUP)
+        return request.sender, request.content["messageUId"]
+
+    def read_elsewhere(self, message: Heard) -> None:
+        """Tell this user's other devices that a conversation is read up to a message."""
+        content = {"lastMessageSendTime": message.time}
+        self.send(message.conversation, content, kind=SYNC_READ)
+
+    def take_read_elsewhere(self, message: Heard) -> None:
+        """Check that this is the next that another device of this user says."""
+        (mark,) = self.take(1)
+        assert (mark.kind, mark.type, mark.conversation, mark.is_mine) == (
+            SYNC_READ,
+            PRIVATE,
+            message.conversation,
+            True,
+        )
+        assert mark.content["lastMessageSendTime"] == message.time
+
+    def send_typing(self, to: Place | str) -> None:
+        """Tell those who are there that this user is typing."""
+        content = {"typingContentType": TEXT, "data": ""}
+        self.send(to, content, kind=TYPING, is_status=Place.of(to).type == GROUP)
+
+    def take_typing(self) -> tuple[str, str]:
+        """Who is typing next, and in which conversation."""
+        (news,) = self.take(1)
+        assert (news.kind, news.content["typingContentType"]) == (TYPING, TEXT)
+        return news.sender, news.conversation
+
     def register(  # noqa: B027
         self, kind: str, properties: Sequence[str], *, is_kept: bool = True
     ) -> None:

@@ -58,6 +58,9 @@ _EXPANDABLE: Final = UpFlag.STORED | UpFlag.COUNTED | UpFlag.EXPANDABLE
 CONNECT = {"asyncio": improto_asyncio.connect, "trio": improto_trio.connect}
 """By the name of the loop."""
 
+POLLING: Final = " polling"
+"""Behind the name of a loop: by long polling."""
+
 
 class Program(Party):
     """A client that lives on the loop of ``portal`` and keeps its session between connections."""
@@ -65,7 +68,8 @@ class Program(Party):
     def __init__(self, portal: BlockingPortal, loop: str, server: ImServer, user: str) -> None:
         super().__init__(user)
         self._portal = portal
-        self._open = CONNECT[loop]
+        self._open = CONNECT[loop.removesuffix(POLLING)]
+        self._transport = "polling" if loop.endswith(POLLING) else "websocket"
         self._server = server
         self._session = ClientSession()
         self._messages: list[Heard] = []
@@ -309,6 +313,7 @@ class Program(Party):
             app_key=self._server.app_key,
             token=self._server.token(self.user),
             session=self._session,
+            transport=self._transport,
         ) as self._client:
             task_status.started()
             async for message in self._client.messages():

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _SOURCE: Final = HERE.parents[1] / "src"
 _SECRETS: Final = {app: f"secret-of-{app}-".ljust(40, "x") for app in ("interop", "other")}
 _ANSWER: Final = "answer:"
-_LISTENING: Final = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
+_LISTENING: Final = re.compile(r"(?:listening|unning) on http://127\.0\.0\.1:(\d+)")
+"""What our server says, and what others do that ours lives in."""
 
 
 class ImServer:
@@ -34,6 +35,8 @@ class ImServer:
 
     app_key: Final = "interop"
     host: Final = "127.0.0.1"
+    good_ends: tuple[int, ...] = (0,)
+    """What a process may end with that was asked to."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.settings = settings
@@ -60,6 +63,10 @@ class ImServer:
         """
         return self._accounts.issue(app, user, now=time.time() - age, lifetime=lifetime)
 
+    def program(self) -> list[str]:
+        """The module to run, and its arguments."""
+        return ["tests.interop.app_server"]
+
     def start(self) -> None:
         """Start it and wait until it listens."""
         environment = {
@@ -78,7 +85,7 @@ class ImServer:
             **self.settings,
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.interop.app_server"],
+            [sys.executable, "-m", *self.program()],
             cwd=self._folder,
             env=environment,
             stdin=subprocess.PIPE,
@@ -105,6 +112,10 @@ class ImServer:
     def judge(self, user: str, function: str, *, until: int) -> None:
         """Mute or ban a user until a time, in milliseconds since 1970; 0: no longer."""
         self._call("standings", function, [[self.app_key, user]], {"until": until})
+
+    def block(self, user: str, other: str) -> None:
+        """Put somebody on a user's blacklist."""
+        self._call("standings", "block", [[self.app_key, user], other], {})
 
     def _call(
         self, service: str, function: str, arguments: list[Any], options: dict[str, Any]
@@ -140,7 +151,7 @@ class ImServer:
         except subprocess.TimeoutExpired:
             status = None
         self.kill()
-        assert status == 0, self.report()
+        assert status in self.good_ends, self.report()
         assert not [line for line in self.output if "Traceback" in line], self.report()
 
     def report(self) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.party import GROUP, PRIVATE, RECALL, SYNC_READ, Place, hears, online, texts
+from tests.interop.party import GROUP, PRIVATE, RECALL, Place, hears, online, texts
 
 if TYPE_CHECKING:
     from tests.interop.conftest import Door
@@ -61,13 +61,11 @@ def test_both_know_what_was_read(
     desk = online(door.party(many_devices, kinds[0]))
     phone = online(door.party(many_devices, kinds[1], desk.user))
     bert = online(door.program(many_devices, "trio"))
-    sent = bert.send(desk.user, {"content": "read me"})
-    for device in (desk, phone):
-        device.take(1)
-    mark = desk.send(bert.user, {"lastMessageSendTime": sent.time}, kind=SYNC_READ)
-    (seen,) = phone.take(1)
-    assert (seen.kind, seen.uid, seen.conversation) == (SYNC_READ, mark.uid, bert.user)
-    assert seen.content["lastMessageSendTime"] == sent.time
+    bert.send(desk.user, {"content": "read me"})
+    (heard,) = desk.take(1)
+    phone.take(1)
+    desk.read_elsewhere(heard)
+    phone.take_read_elsewhere(heard)
     unread = many_devices.order("conversations", "unread", desk.user, PRIVATE, bert.user)
     assert int(unread) == 0
     for device in (desk, phone, bert):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.interop.next_page import NextPage
 from tests.interop.party import PRIVATE, Place, Refused, nothing_more, online
 from tests.interop.test_groups import KINDS, group_of
 
@@ -54,7 +55,8 @@ def test_nothing_can_be_attached_to_ordinary_messages(
     sent = anna.send(bert.user, {"content": "just text"})
     bert.take(1)
     for party in (anna, bert):
-        with pytest.raises(Refused, match="34008"):
+        # SDK 5 has a code of its own for what it knows itself.
+        with pytest.raises(Refused, match="35036" if isinstance(party, NextPage) else "34008"):
             party.expand(sent.uid, {"like": "1"})
     nothing_more(anna, bert)
 

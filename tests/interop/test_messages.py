@@ -9,9 +9,6 @@ import pytest
 
 from tests.interop.party import (
     IMAGE,
-    READ,
-    TEXT,
-    TYPING,
     delivers,
     hears,
     nothing_more,
@@ -78,9 +75,12 @@ def test_a_burst_of_200_comes_in_order(door: Door, server: ImServer, friend: str
     nothing_more(anna, bert)
 
 
-def test_bursts_that_meet_do_not_disturb_each_other(door: Door, server: ImServer) -> None:
+@pytest.mark.parametrize("friend", FRIENDS[:1])
+def test_bursts_that_meet_do_not_disturb_each_other(
+    door: Door, server: ImServer, friend: str
+) -> None:
     # An SDK may take a delivery for the answer to a message of its own (interop 5).
-    anna, bert = online(door.page(server)), online(door.page(server))
+    anna, bert = online(door.page(server)), online(door.party(server, friend))
     burst = texts(*(f"message {number}" for number in range(200)))
     with ThreadPoolExecutor() as threads:
         from_anna = threads.submit(anna.send_all, bert.user, burst)
@@ -97,38 +97,18 @@ def test_other_kinds_of_messages_pass(door: Door, server: ImServer, friend: str)
         party.register("app:card", ["name", "number", "inner"])
     card = {"name": "\U0001f0a1", "number": 3, "inner": {"list": [1, 2.5, None, True]}}
     picture = {"content": "QUJD" * 10_000, "imageUri": "http://127.0.0.1/picture.png"}
-    read = {
-        "messageUId": "D1VH-I7LO-G025-PFLN",
-        "lastMessageSendTime": 1_700_000_000_000,
-        "type": 1,
-    }
-    for kind, content in (("app:card", card), (IMAGE, picture), (READ, read)):
+    for kind, content in (("app:card", card), (IMAGE, picture)):
         delivers(anna, bert, [content], kind=kind)
         delivers(bert, anna, [content], kind=kind)
     nothing_more(anna, bert)
 
 
-def test_a_page_sees_who_is_typing(door: Door, server: ImServer) -> None:
-    anna, bert = online(door.page(server)), online(door.page(server))
-    bert.send_typing(anna.user)
-    anna.wait_for("typing.length > 0")
-    typing = {"conversation": bert.user, "user": bert.user, "kind": TEXT}
-    assert anna.typing == [typing]
-    nothing_more(anna, bert)
-
-
-@pytest.mark.parametrize("loop", FRIENDS[1:])
-def test_typing_passes_between_a_page_and_a_program(
-    door: Door, server: ImServer, loop: str
-) -> None:
-    anna, bert = online(door.page(server)), online(door.program(server, loop))
-    bert.send(anna.user, {"typingContentType": TEXT}, kind=TYPING)
-    anna.wait_for("typing.length > 0")
-    assert anna.typing == [{"conversation": bert.user, "user": bert.user, "kind": TEXT}]
-
-    anna.send_typing(bert.user)
-    (news,) = bert.take(1)
-    assert (news.sender, news.kind) == (anna.user, TYPING)
+@FRIEND
+def test_both_see_who_is_typing(door: Door, server: ImServer, friend: str) -> None:
+    anna, bert = online(door.page(server)), online(door.party(server, friend))
+    for writer, reader in ((anna, bert), (bert, anna)):
+        writer.send_typing(reader.user)
+        assert reader.take_typing() == (writer.user, writer.user)
     nothing_more(anna, bert)
 
 

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.interop.next_page import NextPage
 from tests.interop.page import Page
 from tests.interop.party import (
-    ASK_RECEIPT,
     PRIVATE,
-    READ,
     RECEIPT,
     Place,
     Refused,
@@ -37,9 +36,8 @@ def test_the_sender_learns_that_he_is_read(door: Door, server: ImServer, kind: s
         words = texts("have you", "read this?")
         sent = writer.send_all(reader.user, words)
         hears(reader, writer, words, sent)
-        receipt = {"lastMessageSendTime": sent[1].time, "messageUId": sent[1].uid, "type": 1}
-        answer = reader.send(writer.user, receipt, kind=READ)
-        hears(writer, reader, [receipt], [answer], kind=READ)
+        reader.tell_read(reader.heard()[-1])
+        assert writer.take_read() == (reader.user, sent[1].uid, sent[1].time)
         unread = server.order("conversations", "unread", reader.user, PRIVATE, writer.user)
         assert int(unread) == 0
     nothing_more(anna, bert)
@@ -48,12 +46,11 @@ def test_the_sender_learns_that_he_is_read(door: Door, server: ImServer, kind: s
 def test_a_receipt_waits_for_its_receiver(door: Door, server: ImServer) -> None:
     anna, bert = online(door.page(server)), online(door.program(server, "asyncio"))
     sent = anna.send(bert.user, {"content": "read this later"})
-    bert.take(1)
+    (heard,) = bert.take(1)
     anna.disconnect()
-    receipt = {"lastMessageSendTime": sent.time, "messageUId": sent.uid, "type": 1}
-    answer = bert.send(anna.user, receipt, kind=READ)
+    bert.tell_read(heard)
     anna.connect()
-    hears(anna, bert, [receipt], [answer], kind=READ)
+    assert anna.take_read() == (bert.user, sent.uid, sent.time)
     nothing_more(anna, bert)
 
 
@@ -65,17 +62,19 @@ def test_members_of_a_group_are_asked_by_a_message(door: Door, server: ImServer,
     for party in (anna, bert, carl):
         online(party)
     sent = anna.send(group, {"content": "who has read this?"})
-    anna.send(group, {"messageUId": sent.uid}, kind=ASK_RECEIPT)
+    anna.ask_receipts(group, sent)
     for reader in (bert, carl):
-        _, request = reader.take(2)
-        assert (request.kind, request.content["messageUId"]) == (ASK_RECEIPT, sent.uid)
+        reader.take(1)
+        assert reader.take_request() == (anna.user, sent.uid)
         answer(reader, group, anna, sent.uid)
     assert anna.receipts(2) == [{sent.uid: 1}, {sent.uid: 2}]
-    receipts = anna.take(2)
-    assert {(receipt.kind, receipt.conversation) for receipt in receipts} == {(RECEIPT, group.id)}
-    assert {receipt.sender for receipt in receipts} == {bert.user, carl.user}
+    if not isinstance(anna, NextPage):
+        receipts = anna.take(2)
+        assert {(each.kind, each.conversation) for each in receipts} == {(RECEIPT, group.id)}
+        assert {each.sender for each in receipts} == {bert.user, carl.user}
     for party in (anna, bert, carl):
-        with pytest.raises(Refused, match="35003"):
+        # SDK 5 has a code of its own for what it knows itself.
+        with pytest.raises(Refused, match="34014" if isinstance(party, NextPage) else "35003"):
             party.readers(group.id, sent.uid)
 
 

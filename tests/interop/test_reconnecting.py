@@ -8,6 +8,7 @@ import pytest
 
 from tests.interop.party import delivers, hears, nothing_more, online, texts
 from tests.interop.proxy import Proxy
+from tests.interop.sdk import SDKS
 
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
@@ -20,9 +21,6 @@ pytestmark = pytest.mark.interop
 BURST = texts(*(f"message {number}" for number in range(200)))
 SEVERAL_PULLS = texts(*(f"message {number}" for number in range(450)))
 """A pull gives 200 at most (session 8.3)."""
-
-LOST = "statuses.at(-1) !== 0"
-BACK = "statuses.at(-1) === 0"
 
 
 @pytest.mark.parametrize("away", ["page", "asyncio", "trio"])
@@ -51,39 +49,44 @@ def test_a_page_that_is_loaded_again_hears_only_what_is_new(door: Door, server: 
 
 
 def test_a_line_that_is_cut_is_taken_up_again(
-    door: Door, own_server: ImServer, portals: dict[str, BlockingPortal]
+    door5: Door, own_server: ImServer, portals: dict[str, BlockingPortal]
 ) -> None:
     with Proxy.listening(portals["asyncio"]) as line:
         own_server.settings["IMPROTO_GATEWAY_PUBLIC_ADDRESS"] = line.address
         own_server.start()
         line.target_port = own_server.port
-        anna, bert = door.page(own_server), online(door.program(own_server, "trio"))
-        anna.connect()
-        delivers(anna, bert, texts("can you hear me?"))
-        anna.settle()
-        anna.hold_clock()
+        bert = online(door5.program(own_server, "trio"))
+        pages = [door5.page(own_server, sdk=sdk) for sdk in SDKS]
+        for page in pages:
+            page.connect()
+            delivers(page, bert, texts("can you hear me?"))
+            page.settle()
+            page.hold_clock()
 
         line.cut()
-        anna.wait_for(LOST)
-        sent = bert.send_all(anna.user, BURST)
+        for page in pages:
+            page.wait_lost()
+        sent = [bert.send_all(page.user, BURST) for page in pages]
         line.wait_refused()
         line.mend()
-        anna.pass_time(6)
+        for page in pages:
+            page.pass_time(6)
 
-        hears(anna, bert, BURST, sent)
-        anna.wait_for(BACK)
-        delivers(anna, bert, texts("now I can"))
-        delivers(bert, anna, texts("good"))
-        nothing_more(anna, bert)
+        for page, burst in zip(pages, sent, strict=True):
+            hears(page, bert, BURST, burst)
+            page.wait_back()
+            delivers(page, bert, texts("now I can"))
+            delivers(bert, page, texts("good"))
+        nothing_more(*pages, bert)
 
 
 @pytest.mark.parametrize("end", ["killed", "stopped"])
 def test_everybody_comes_back_to_a_server_that_was(
-    door: Door, own_server: ImServer, end: str
+    door5: Door, own_server: ImServer, end: str
 ) -> None:
     own_server.start()
-    anna, bert = door.page(own_server), door.page(own_server)
-    carl = door.program(own_server, "asyncio")
+    anna, bert = (door5.page(own_server, sdk=sdk) for sdk in SDKS)
+    carl = door5.program(own_server, "asyncio")
     for party in (anna, bert, carl):
         party.connect()
     delivers(anna, bert, texts("before"))
@@ -98,7 +101,7 @@ def test_everybody_comes_back_to_a_server_that_was(
         own_server.stop()
     carl.wait_disconnected()
     for page in (anna, bert):
-        page.wait_for(LOST)
+        page.wait_lost()
     own_server.start()
     carl.connect()
     for_anna, for_bert = (carl.send_all(page.user, BURST) for page in (anna, bert))

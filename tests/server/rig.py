@@ -26,19 +26,20 @@ from improto.frames import (
 )
 from improto.login import Login
 from improto.operations import Topic
+from improto.profiles import ReceiptVersion
 from improto.server import ServerConnection
 from improto.service import Peer
 from improto_server.gateway import LoginRules
 from improto_server.hub import DevicePolicy
-from improto_server.navigation import Navigation
+from improto_server.navigation import Navigation, Offer
 from improto_server.services.accounts import TokenCheck, TokenOutcome
 from improto_server.services.room import ChatroomRules
 from improto_server.steps import start
 from improto_server.store import Store, StoreError
-from improto_server.system import MessageRules, System
+from improto_server.system import MessageRules, System, UserRules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
 
     from improto.frames import Frame
@@ -90,6 +91,10 @@ class AtOnce:
         then()
 
 
+OPENED: list[Store] = []
+"""Stores to be closed at the end of a test; each has threads and files of its own."""
+
+
 class HeldStore:
     """A store whose answers wait for the test."""
 
@@ -107,6 +112,7 @@ class HeldStore:
             on_loop=self._answers.put,
             durable=False,
         )
+        OPENED.append(self.store)
 
     @property
     def latest_time(self) -> int:
@@ -161,15 +167,20 @@ class Rig:
         multi_device: bool = False,
         offline_days: int = 7,
         rate: float = 0.0,
+        repeats: float = 0.0,
         limits: Limits | None = None,
         allowed_origins: tuple[str, ...] = (),
         blocked: tuple[str, ...] = (),
         most_connections: int = 1000,
         has_reserve: bool = False,
-        receipt_topics: bool = False,
+        receipts: ReceiptVersion = ReceiptVersion.MESSAGES,
+        unread_on_server: bool = False,
         recall_minutes: int = 0,
+        edit_minutes: int = 0,
         chatrooms: ChatroomRules | None = None,
         storage: Storage | None = None,
+        users: UserRules | None = None,
+        robots: Mapping[str, str] | None = None,
     ) -> None:
         self.now = 100.0
         """Seconds of the monotonic clock."""
@@ -182,7 +193,9 @@ class Rig:
             self.accounts,
             own_address="127.0.0.1:8080",
             public_address="",
-            has_receipt_topics=receipt_topics,
+            offer=Offer(
+                receipts=receipts, unread_on_server=unread_on_server, edit_minutes=edit_minutes
+            ),
             now=lambda: self.wall / 1000,
         )
         self.system = System(
@@ -196,16 +209,21 @@ class Rig:
                 blocked_users=frozenset((APP, name) for name in blocked),
                 most_connections=most_connections,
                 messages_per_second=rate,
+                repeats_per_second=repeats,
             ),
             message_rules=MessageRules(
                 offline_days=offline_days,
                 recall_minutes=recall_minutes,
-                has_receipt_topics=receipt_topics,
+                edit_minutes=edit_minutes,
+                receipts=receipts,
+                unread_on_server=unread_on_server,
             ),
             wall_clock=lambda: self.wall,
             monotonic=lambda: self.now,
             chatroom_rules=chatrooms or ChatroomRules(),
             storage=storage,
+            user_rules=users or UserRules(),
+            robots=robots or {},
         )
         self.clock = self.system.clock
         self.hub = self.system.hub
@@ -276,12 +294,19 @@ class Client:
         app: str = APP,
         origin: str | None = None,
         protocol_version: int = 3,
+        device_id: str = "",
         peer_type: type[Peer] = Peer,
     ) -> None:
         self.rig = rig
         self.closed: ConnectionClosed | None = None
         login = Login.from_query(
-            {"appId": app, "token": token, "sdkVer": sdk, "protocolVer": str(protocol_version)}
+            {
+                "appId": app,
+                "token": token,
+                "sdkVer": sdk,
+                "protocolVer": str(protocol_version),
+                "deviceId": device_id,
+            }
         )
         self.connection = ServerConnection(login, now=rig.now, limits=rig.limits)
         self.peer = peer_type(
@@ -489,3 +514,16 @@ def announced(delivery: Delivery) -> int:
     """The time of an ``s_ntf``."""
     assert delivery.topic == Topic.S_NTF
     return payloads.decode(payloads.NotifyMsg, delivery.data).time
+
+
+def minimal(kind: type[payloads.Message]) -> payloads.Message:
+    """Nothing but what must be there, and that is zero or empty."""
+    message = kind()
+    for field in message.DESCRIPTOR.fields:
+        if field.is_required:
+            if field.message_type is not None:
+                inner = minimal(payloads.MESSAGES[field.message_type.name])
+                getattr(message, field.name).CopyFrom(inner)
+            else:
+                setattr(message, field.name, field.default_value)
+    return message

@@ -174,10 +174,15 @@ def test_a_second_login_ends_the_first(settings: Settings) -> None:
 
 async def get(url: str, path: str) -> tuple[int, bytes]:
     """Status and body of a plain HTTP request."""
+    return await request(url, f"GET {path}", (), b"")
+
+
+async def request(url: str, line: str, headers: tuple[str, ...], body: bytes) -> tuple[int, bytes]:
+    """The same for any request."""
     host, port = url.removeprefix("http://").split(":")
     async with await anyio.connect_tcp(host, int(port)) as stream:
-        head = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
-        await stream.send(head.encode())
+        lines = (f"{line} HTTP/1.1", f"Host: {host}:{port}", "Connection: close", *headers, "\r\n")
+        await stream.send("\r\n".join(lines).encode() + body)
         data = b"".join([chunk async for chunk in stream])
     head_bytes, _, body = data.partition(b"\r\n\r\n")
     return int(head_bytes.split()[1]), body
@@ -195,6 +200,115 @@ def test_navigation_names_the_port_that_was_free(settings: Settings) -> None:
             assert await get(url, "/ping") == (200, b"pong")
 
     run(settings, scenario)
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_navigation_is_asked_by_a_form(settings: Settings, is_chunked: bool) -> None:
+    """As SDK 5 does it (sdk5 2.1)."""
+
+    async def scenario(settings: Settings) -> None:
+        async with Application(settings).listening() as (url,):
+            accounts = Accounts({KEY: SECRET})
+            token = accounts.issue(KEY, "alice", now=app.time.time(), lifetime=60)
+            body = f"token={token}%40&v=5.38.0&platfrom=browser".encode()
+            if is_chunked:
+                framing = "Transfer-Encoding: chunked"
+                body = b"5\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (body[:5], len(body) - 5, body[5:])
+            else:
+                framing = f"Content-Length: {len(body)}"
+            line = "POST /v2/navi.json?cloud=0"
+            status, answer = await request(url, line, (f"RC-Appkey: {KEY}", framing), body)
+            assert status == 200
+            fields = json.loads(answer)
+            assert f"http://{fields['server']}" == url
+            assert fields["userId"] == "alice"
+
+    run(settings, scenario)
+
+
+def test_what_a_server_can_do_is_a_setting(tmp_path: Path) -> None:
+    choices = {
+        "gateway.protocol": 4,
+        "messages.group_receipts": "receipts",
+        "messages.unread": "server",
+        "messages.edit_minutes": 7,
+        "users.profiles": False,
+        "users.subscriptions": False,
+        "chatrooms.keys": False,
+        "chatrooms.several_rooms": False,
+    }
+
+    async def scenario(settings: Settings) -> None:
+        async with Application(settings).listening() as (url,):
+            accounts = Accounts({KEY: SECRET})
+            token = accounts.issue(KEY, "alice", now=app.time.time(), lifetime=60)
+            _, body = await get(url, f"/navi.js?appId={KEY}&token={token}&v=5.38.0")
+            fields = json.loads(body)
+            assert (fields["openAnti"], fields["grpRRVer"]) == (1, 4)
+            assert (fields["serverSaveUnread"], fields["msgModifyMinute"]) == (1, 7)
+            assert fields["sesDriven"] == 0
+            assert (fields["userProfile"], fields["subDriven"]) == (0, 0)
+            assert (fields["kvStorage"], fields["joinMChrm"]) == (0, False)
+
+    run(settings_for(tmp_path, "asyncio", **choices), scenario)
+
+
+def test_that_read_positions_are_synced_is_a_setting(tmp_path: Path) -> None:
+    async def scenario(settings: Settings) -> None:
+        async with Application(settings).listening() as (url,):
+            token = Accounts({KEY: SECRET}).issue(KEY, "alice", now=app.time.time(), lifetime=60)
+            _, body = await get(url, f"/navi.js?appId={KEY}&token={token}&v=5.38.0")
+            fields = json.loads(body)
+            assert (fields["sesDriven"], fields["serverSaveUnread"]) == (1, 0)
+
+    run(settings_for(tmp_path, "asyncio", **{"messages.unread": "synced"}), scenario)
+
+
+def test_a_busy_server_closes_without_a_word_to_who_would_give_up(settings: Settings) -> None:
+    """Sdk5 3."""
+
+    async def scenario(settings: Settings) -> None:
+        application = Application(settings)
+        async with application.listening() as (url,):
+            application.gateway.drain()
+            for version, status in (("4.6.4", 3), ("5.38.0", None)):
+                with pytest.raises(ConnectionEnded) as caught:
+                    async with connect(settings, url, "alice", sdk_version=version):
+                        pytest.fail("let in")
+                assert caught.value.status == status
+
+    run(settings, scenario)
+
+
+def test_all_clients_are_handed_over(settings: Settings) -> None:
+    async def scenario(settings: Settings) -> None:
+        application = Application(settings)
+        async with (
+            application.listening() as (url,),
+            connect(settings, url, "alice") as alice,
+            connect(settings, url, "bob", sdk_version="5.38.0") as bob,
+        ):
+            application.gateway.hand_over("b.example.com:8080")
+            assert (await alice.wait_closed()).reason is CloseReason.PEER
+            assert (await bob.wait_closed()).reason is CloseReason.REDIRECTED
+            with pytest.raises(ConnectionEnded) as caught:
+                async with connect(settings, url, "alice"):
+                    pytest.fail("let in")
+            assert caught.value.reason is CloseReason.REDIRECTED
+
+    run(settings, scenario)
+
+
+def test_a_server_may_hand_over_from_the_start(tmp_path: Path) -> None:
+    async def scenario(settings: Settings) -> None:
+        async with Application(settings).listening() as (url,):
+            with pytest.raises(ConnectionEnded) as caught:
+                async with connect(settings, url, "alice"):
+                    pytest.fail("let in")
+            assert caught.value.reason is CloseReason.REDIRECTED
+
+    elsewhere = {"gateway.hand_over_to": "b.example.com:8080"}
+    run(settings_for(tmp_path, "asyncio", **elsewhere), scenario)
 
 
 def test_what_has_arrived_is_acknowledged_before_the_end(

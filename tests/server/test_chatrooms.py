@@ -19,7 +19,7 @@ from improto.operations import Topic
 from improto_server.app import Application
 from improto_server.config import ChatroomSettings, GatewaySettings, Settings, StoreSettings
 from improto_server.errors import ServiceError
-from improto_server.navigation import Navigation
+from improto_server.navigation import Navigation, Offer
 from improto_server.services.chatrooms import ChatroomRules, Mark
 from improto_server.services.roomnotices import MOST_CHANGES
 from improto_server.steps import start
@@ -957,8 +957,7 @@ def test_clients_are_told_what_rooms_can_do(is_on: bool) -> None:
         FakeAccounts(APP),
         own_address="127.0.0.1:8080",
         public_address="",
-        several_rooms=is_on,
-        has_room_keys=is_on,
+        offer=Offer(several_rooms=is_on, room_keys=is_on),
         now=lambda: START / 1000,
     )
     request = HttpRequest(method="GET", target=f"/navi.js?appId={APP}&token=alice", headers=())

@@ -268,6 +268,23 @@ def test_the_same_app_twice() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("own", "other"),
+    [
+        ({}, "localhost:8080"),
+        ({"gateway.host": "0.0.0.0", "gateway.port": 81}, "127.0.0.1:81"),
+        ({"gateway.public_address": "Chat.example.org:443"}, "chat.example.org:443"),
+    ],
+)
+def test_a_server_does_not_hand_over_to_itself(own: dict[str, object], other: str) -> None:
+    text = error(overrides=own | {"gateway.hand_over_to": other})
+    assert text.startswith("gateway.hand_over_to must be another server's address, but ")
+    for port in ("8082", "65535"):
+        elsewhere = f"{other.rpartition(':')[0]}:{port}"
+        settings = load(environment={}, overrides=own | {"gateway.hand_over_to": elsewhere})
+        assert settings.gateway.hand_over_to == elsewhere
+
+
 def test_limits_that_contradict_each_other() -> None:
     assert error(overrides={"limits.content_bytes": 262_144}) == (
         "limits.content_bytes must be below limits.message_bytes, 262144, not 262144"
@@ -324,7 +341,7 @@ def test_the_manual_has_every_setting() -> None:
 
 def order(key: str) -> tuple[bool, int, int]:
     """General settings first, then the tables as the manual has them."""
-    tables = ["gateway", "messages", "chatrooms", "store", "web", "uploads", "limits"]
+    tables = ["gateway", "messages", "users", "chatrooms", "store", "web", "uploads", "limits"]
     table, dot, _ = key.partition(".")
     return bool(dot), tables.index(table) if dot else 0, list(SETTINGS).index(key)
 

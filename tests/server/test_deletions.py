@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from tests.server.rig import Client
 
+REFUSED_TIME = ErrorCode.CLEAR_HIS_TIME_ERROR
+
 
 def delete(
     client: Client, target: str, *uids: str, type: int = PRIVATE, sdk_target: str | None = None
@@ -166,10 +168,51 @@ def test_the_clearing_time(tmp_path: Path) -> None:
     assert newest == START + 2
     assert clear(alice, "bob", -1) == ErrorCode.CLEAR_HIS_TIME_ERROR
     assert clear(alice, "bob", newest + 1) == ErrorCode.CLEAR_HIS_TIME_ERROR
-    assert clear(alice, "bob", 0) == 0
-    assert len(history(alice, "bob").list) == 3
+    assert clear(alice, "bob", newest - 1) == 0
+    assert len(history(alice, "bob").list) == 1
     assert clear(alice, "bob", newest) == 0
     assert len(history(alice, "bob").list) == 0
+
+
+def test_the_clearing_time_0_is_now(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    alice, bob = rig.online("alice"), rig.online("bob")
+    for number in range(3):
+        alice.publish("bob", str(number))
+    rig.settle()
+    assert clear(bob, "alice", 0) == 0
+    assert conversations(bob) == []
+    assert lines(history(alice, "bob")) == [2, 1, 0]
+    say(alice, "bob", "3")
+    assert entries(bob) == [("alice", "3", 1)]
+
+
+def test_clearing_several(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    make_group(rig, "alice", "bob")
+    alice, bob = rig.online("alice"), rig.online("bob", "5.38.0")
+    said = [say(alice, "bob", str(number)) for number in range(2)]
+    for number in range(2):
+        say(alice, "team", str(number), type=GROUP)
+    post(rig, "news", ConversationType.PUBLIC_SERVICE, "bob", "1")
+    wanted = [("alice", 1, said[0].time), ("team", 3, 0), ("news", 8, 0)]
+    assert clear_several(bob, *wanted, ("nobody", 1, rig.wall + 1)) == REFUSED_TIME
+    assert clear_several(bob, *wanted, ("alice", 4, 0)) == ErrorCode.BIZ_ERROR_INVALID_PARAMETER
+    assert len(conversations(bob)) == 3
+    assert clear_several(bob, *wanted, ("nobody", 1, 0)) == 0
+    assert entries(bob) == [("alice", "1", 1)]
+    assert lines(history(alice, "team", type=GROUP)) == [1, 0]
+    assert clear_several(bob) == 0
+    many = [("nobody", 1, 0)] * 101
+    assert clear_several(bob, *many[1:]) == 0
+    assert clear_several(bob, *many) == ErrorCode.BIZ_ERROR_INVALID_PARAMETER
+
+
+def clear_several(client: Client, *wanted: tuple[str, int, int]) -> int:
+    request = payloads.CleanMsgBatchReq()
+    for target, type, time in wanted:
+        request.input.add(targetId=target, conversationType=type, dataTime=time)
+    return status(client, Topic.CLEAN_MSG_BATCH, request)
 
 
 @pytest.mark.parametrize(
@@ -180,6 +223,8 @@ def test_the_clearing_time(tmp_path: Path) -> None:
         (ConversationType.PRIVATE, Topic.CLEAN_P_MSG),
         (ConversationType.PUBLIC_SERVICE, Topic.CLEAN_P_MSG),
         (ConversationType.APP_PUBLIC_SERVICE, Topic.CLEAN_HIS_MSG),
+        (ConversationType.APP_PUBLIC_SERVICE, Topic.CLEAN_MC_MSG),
+        (ConversationType.PUBLIC_SERVICE, Topic.CLEAN_MP_MSG),
     ],
 )
 def test_each_type_has_its_topic(tmp_path: Path, type: ConversationType, topic: Topic) -> None:

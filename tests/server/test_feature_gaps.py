@@ -49,7 +49,7 @@ CONTENTS = {
     "RC:RRRspMsg": UpFlag(0),
 }
 
-# From the table of the fields of navigation (http 2.3).
+# From the tables of the fields of navigation (http 2.3, sdk5 2.2).
 NAVIGATION: dict[type, str] = {
     str: """
         userId server backupServer voipCallInfo logPolicy uploadServer bosAddr ossConfig
@@ -58,6 +58,7 @@ NAVIGATION: dict[type, str] = {
     int: """
         code openMp kvStorage openUS openAnti ugMsg grpRRVer logSwitch compDays extkitSwitch
         isFormatted monitor openHttpDNS grpMsgLimit gifSize videoTimes
+        userProfile subDriven serverSaveUnread sesDriven msgModifyMinute
     """,
     bool: "joinMChrm historyMsg chatroomMsg alone",
     NoneType: "msgAck",

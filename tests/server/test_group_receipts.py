@@ -13,6 +13,7 @@ from improto.codes import ConversationType, ErrorCode
 from improto.frames import PubAck, Query
 from improto.http import HttpRequest
 from improto.operations import Topic
+from improto.profiles import ReceiptVersion
 from improto_server.app import Application
 from improto_server.services.accounts import Accounts
 from improto_server.services.group_receipts import MOST_UIDS
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
     from improto_server.config import Settings
     from tests.server.rig import Client
 
+MESSAGES, TOPICS = ReceiptVersion.MESSAGES, ReceiptVersion.TOPICS
 TEAM = Place(APP, ConversationType.GROUP, "team")
 
 
-def team(path: Path, *names: str, receipt_topics: bool = True) -> tuple[Rig, list[Client]]:
+def team(path: Path, *names: str, receipts: ReceiptVersion = TOPICS) -> tuple[Rig, list[Client]]:
     """A group, and its members online."""
-    rig = Rig(path, receipt_topics=receipt_topics)
+    rig = Rig(path, receipts=receipts)
     rig.do(rig.system.groups.create(APP, "team", members=names, name="Team"))
     return rig, [rig.online(name) for name in names]
 
@@ -75,7 +77,7 @@ def readers(client: Client, uid: str) -> tuple[int, list[tuple[str, int]]]:
 
 
 def test_requests_go_to_all_and_responses_to_whom_they_name(tmp_path: Path) -> None:
-    rig, (ann, bob, eve) = team(tmp_path, "ann", "bob", "eve", receipt_topics=False)
+    rig, (ann, bob, eve) = team(tmp_path, "ann", "bob", "eve", receipts=MESSAGES)
     uid = write(ann)
     for client in (bob, eve):
         client.pull_all()
@@ -101,20 +103,20 @@ def test_requests_go_to_all_and_responses_to_whom_they_name(tmp_path: Path) -> N
 
 
 def test_by_messages_the_topics_are_refused(tmp_path: Path) -> None:
-    _, (ann, bob) = team(tmp_path, "ann", "bob", receipt_topics=False)
+    _, (ann, bob) = team(tmp_path, "ann", "bob", receipts=MESSAGES)
     uid = write(ann)
     assert report(bob, uid) == ErrorCode.READ_RECEIPT_ERROR
     assert ask(ann, Topic.RR_LIST, uid) == (ErrorCode.READ_RECEIPT_ERROR, b"")
 
 
-@pytest.mark.parametrize("receipt_topics", [False, True])
-def test_navigation_says_which_scheme_is_in_use(tmp_path: Path, receipt_topics: bool) -> None:
-    rig = Rig(tmp_path, receipt_topics=receipt_topics)
+@pytest.mark.parametrize("receipts", [MESSAGES, TOPICS])
+def test_navigation_says_which_scheme_is_in_use(tmp_path: Path, receipts: ReceiptVersion) -> None:
+    rig = Rig(tmp_path, receipts=receipts)
     request = HttpRequest(
         method="GET", target=f"/navi.js?appId={APP}&token=ann", headers=(), body=b""
     )
     body = rig.navigation.respond(request).body
-    assert b'"grpRRVer":%d' % receipt_topics in body
+    assert b'"grpRRVer":%d' % receipts in body
 
 
 @pytest.mark.parametrize(("scheme", "version"), [("messages", 0), ("topics", 1)])
@@ -162,7 +164,7 @@ def test_receipts_outlive_the_server(tmp_path: Path) -> None:
     uid = write(ann)
     report(bob, uid)
     rig.store.store.close()
-    later = Rig(tmp_path, receipt_topics=True)
+    later = Rig(tmp_path, receipts=TOPICS)
     assert readers(later.online("ann"), uid) == (1, [("bob", START)])
 
 

@@ -29,8 +29,9 @@ class Opened:
         return Inbox(complete_from=0, last_append=0)
 
 
-def join(hub: Hub, key: UserKey) -> Device:
-    connection = ServerConnection(Login(app_key=key[0], token="t"), now=0.0)
+def join(hub: Hub, key: UserKey, device_id: str = "") -> Device:
+    login = Login(app_key=key[0], token="t", device_id=device_id)
+    connection = ServerConnection(login, now=0.0)
     peer = Peer(
         connection, address="192.0.2.1:1", origin=None, clock=lambda: 0.0, wake=lambda: None
     )
@@ -87,6 +88,34 @@ def test_a_device_is_open_while_its_connection_is_online() -> None:
     assert device.is_open
     device.peer.dismiss(DisconnectStatus.BLOCK)
     assert not device.is_open
+
+
+def test_everybody_is_every_device_of_every_user() -> None:
+    hub = Hub(Opened())
+    devices = [join(hub, ALICE), join(hub, ALICE), join(hub, BOB)]
+    assert hub.everybody() == devices
+    hub.leave(devices[1])
+    assert hub.everybody() == [devices[0], devices[2]]
+
+
+def test_a_page_that_is_back_replaces_only_itself() -> None:
+    hub = Hub(Opened())
+    old, other, nameless = (join(hub, ALICE, name) for name in ("page", "other", ""))
+    stranger, new = join(hub, BOB, "page"), join(hub, ALICE, "page")
+    hub.replace_older(new)
+    assert not old.is_open
+    assert new.user.devices == [other, nameless, new]
+    assert all(device.is_open for device in (other, nameless, stranger, new))
+    # CONNACK 0 and nothing else.
+    assert [message[0] >> 4 for message in old.peer.connection.messages_to_send()] == [2]
+
+
+def test_two_who_name_no_device_do_not_replace_each_other() -> None:
+    hub = Hub(Opened())
+    old, new = join(hub, ALICE), join(hub, ALICE)
+    hub.replace_older(new)
+    assert old.is_open
+    assert hub.connections == 2
 
 
 def test_dismissing_others_leaves_the_one() -> None:

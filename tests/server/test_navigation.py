@@ -5,17 +5,25 @@ from urllib.parse import urlencode
 
 import pytest
 
+from improto.frames import ProtocolVersion
 from improto.http import HttpRequest, HttpResponse
-from improto_server.navigation import Navigation, other_spelling
+from improto.profiles import ReceiptVersion
+from improto_server.navigation import Navigation, Offer, is_same_place, other_spelling
 from tests.server.rig import APP, FakeAccounts
 
 GOOD = {"appId": APP, "token": "alice"}
 JSONP = {**GOOD, "callBack": "getServerEndpoint", "v": "2.5.3", "r": "1"}
 
 
-def navigation(own: str = "127.0.0.1:8080", public: str = "") -> Navigation:
+def navigation(
+    own: str = "127.0.0.1:8080", public: str = "", offer: Offer | None = None
+) -> Navigation:
     return Navigation(
-        FakeAccounts(APP), own_address=own, public_address=public, now=lambda: 1_700_000_000.0
+        FakeAccounts(APP),
+        own_address=own,
+        public_address=public,
+        offer=offer or Offer(),
+        now=lambda: 1_700_000_000.0,
     )
 
 
@@ -30,6 +38,28 @@ def ask(
     target = path if query is None else f"{path}?{urlencode(query)}"
     headers = () if host is None else (("host", host),)
     request = HttpRequest(method=method, target=target, headers=headers)
+    return (server or navigation()).respond(request)
+
+
+def ask_v2(
+    form: dict[str, str] | bytes,
+    *,
+    app: str | None = APP,
+    method: str = "POST",
+    server: Navigation | None = None,
+) -> HttpResponse:
+    """As SDK 5 asks (sdk5 2.1)."""
+    own = () if app is None else (("rc-appkey", app),)
+    request = HttpRequest(
+        method=method,
+        target="/v2/navi.json?cloud=0",
+        headers=(
+            *own,
+            ("rc-negotiate", "conn=5;rtc=4;log=2;iptype=v4,v6"),
+            ("content-type", "Application/x-www-form-urlencoded"),
+        ),
+        body=form if isinstance(form, bytes) else urlencode(form).encode(),
+    )
     return (server or navigation()).respond(request)
 
 
@@ -86,6 +116,113 @@ def test_the_fields_are_those_of_the_protocol_notes() -> None:
         text = reply[name]
         assert isinstance(text, str)
         json.loads(text)
+
+
+@pytest.mark.parametrize("sdk", ["5.38.0", ""])
+def test_sdk_5_asks_by_a_form_and_is_answered_in_bare_json(sdk: str) -> None:
+    token = "alice@navi.example.com;http://b.example.com"
+    response = ask_v2({"token": token, "v": sdk, "platfrom": "browser", "callBack": "f"})
+    assert response.status == 200
+    assert dict(response.headers)["Content-Type"] == "application/json; charset=utf-8"
+    reply = json.loads(response.body)
+    assert (reply["code"], reply["userId"]) == (200, "alice")
+    assert (reply["server"], reply["backupServer"]) == ("127.0.0.1:8080", "localhost:8080")
+    # With these it would look elsewhere, refuse, or show messages twice (sdk5 2.2).
+    assert not {"serverAddr", "type", "openHistoryMsg"} & reply.keys()
+
+
+@pytest.mark.parametrize(
+    ("form", "app", "status"),
+    [
+        ({"token": "forged"}, APP, 401),
+        ({}, APP, 401),
+        (b"", APP, 401),
+        (b'{"token":"alice"}', APP, 401),
+        (b"\xff\x00&&==&", APP, 401),
+        ({"token": "alice"}, "nobody's", 403),
+        ({"token": "alice"}, None, 403),
+        (b"token=alice&x=" + b"y" * 65_523, APP, 413),
+    ],
+)
+def test_what_is_wrong_with_a_form_is_said_in_bare_json(
+    form: dict[str, str] | bytes, app: str | None, status: int
+) -> None:
+    response = ask_v2(form, app=app)
+    assert (response.status, response.body) == (status, b'{"code":%d}' % status)
+    assert dict(response.headers)["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_form_may_be_as_large_as_the_limit() -> None:
+    assert ask_v2(b"token=alice&x=" + b"y" * 65_522).status == 200
+
+
+def test_the_key_in_the_url_counts_for_nothing_if_there_is_a_form() -> None:
+    request = HttpRequest(method="POST", target=f"/v2/navi.json?appId={APP}", body=b"token=alice")
+    assert navigation().respond(request).status == 403
+
+
+def test_the_form_is_not_asked_by_get() -> None:
+    response = ask_v2({"token": "alice"}, method="GET")
+    assert response.status == 405
+    assert dict(response.headers)["Allow"] == "POST, OPTIONS"
+
+
+def test_the_preflight_allows_the_headers_of_sdk_5() -> None:
+    response = ask_v2(b"", method="OPTIONS", app=None)
+    headers = dict(response.headers)
+    assert (response.status, response.body) == (204, b"")
+    assert "POST" in headers["Access-Control-Allow-Methods"]
+    allowed = headers["Access-Control-Allow-Headers"].lower().split(", ")
+    assert {"rc-appkey", "rc-negotiate", "content-type", "app-key", "authorization"} == {*allowed}
+    assert headers["Access-Control-Allow-Origin"] == "*"
+
+
+OFFERS = [
+    (Offer(), {"kvStorage": 1, "joinMChrm": True, "openAnti": 0, "grpRRVer": 0}),
+    (Offer(), {"userProfile": 1, "subDriven": 15, "serverSaveUnread": 0, "msgModifyMinute": 0}),
+    (Offer(protocol=ProtocolVersion.V4), {"openAnti": 1}),
+    (Offer(several_rooms=False, room_keys=False), {"kvStorage": 0, "joinMChrm": False}),
+    (Offer(profiles=False, subscriptions=False), {"userProfile": 0, "subDriven": 0}),
+    (Offer(unread_on_server=True, edit_minutes=7), {"serverSaveUnread": 1, "msgModifyMinute": 7}),
+    (Offer(unread_on_server=True), {"sesDriven": 0}),
+]
+
+
+@pytest.mark.parametrize(("offer", "told"), OFFERS)
+def test_what_the_server_can_do_is_told(offer: Offer, told: dict[str, object]) -> None:
+    server = navigation(offer=offer)
+    for reply in (
+        fields(ask("/navi.js", JSONP, server=server)),
+        json.loads(ask_v2({"token": "alice", "v": "5.38.0"}, server=server).body),
+    ):
+        assert {name: reply[name] for name in told} == told
+
+
+@pytest.mark.parametrize(
+    ("receipts", "first", "fifth"),
+    [
+        (ReceiptVersion.MESSAGES, 0, 0),
+        (ReceiptVersion.TOPICS, 1, 1),
+        (ReceiptVersion.POSITIONS, 0, 3),
+        (ReceiptVersion.RECEIPTS, 0, 4),
+    ],
+)
+def test_a_scheme_for_receipts_is_told_to_those_who_know_it(
+    receipts: ReceiptVersion, first: int, fifth: int
+) -> None:
+    server = navigation(offer=Offer(receipts=receipts))
+    for version in ("2.5.3", "2.9.2", "4.6.4"):
+        assert fields(ask("/navi.js", {**GOOD, "v": version}, server=server))["grpRRVer"] == first
+    reply = json.loads(ask_v2({"token": "alice", "v": "5.38.0"}, server=server).body)
+    assert reply["grpRRVer"] == fifth
+
+
+def test_read_times_are_told_to_sdk_5_only() -> None:
+    server = navigation(offer=Offer(read_times=True))
+    for version in ("2.5.3", "2.9.2", "4.6.4"):
+        assert fields(ask("/navi.js", {**GOOD, "v": version}, server=server))["sesDriven"] == 0
+    reply = json.loads(ask_v2({"token": "alice", "v": "5.38.0"}, server=server).body)
+    assert (reply["sesDriven"], reply["serverSaveUnread"]) == (1, 0)
 
 
 @pytest.mark.parametrize("path", ["/navi.js", "/ping", "/nothing", "/websocket", "/pullmsg.js"])
@@ -170,6 +307,49 @@ def test_the_other_spelling_is_the_same_place(address: str, spelling: str) -> No
     assert other_spelling(address) == spelling
 
 
+@pytest.mark.parametrize(
+    ("own", "address", "is_same"),
+    [
+        ("im.example.com:443", "IM.Example.com:0443", True),
+        ("im.example.com:443", "im.example.com:444", False),
+        ("im.example.com:443", "im.example.org:443", False),
+        ("127.0.0.1:8080", "localhost:8080", True),
+        ("localhost:8080", "127.0.0.1:8080", True),
+        ("[::1]:8080", "[::1]:8080", True),
+        ("0.0.0.0:8080", "localhost:8080", True),
+        ("[::]:8080", "[::1]:8080", True),
+        ("0.0.0.0:8080", "127.0.0.1:8081", False),
+        ("0.0.0.0:8080", "192.0.2.7:8080", False),
+        ("", "192.0.2.7:8080", False),
+    ],
+)
+def test_what_is_surely_the_same_place(own: str, address: str, is_same: bool) -> None:
+    assert is_same_place(own, address) is is_same
+
+
+@pytest.mark.parametrize("own", ["0.0.0.0:8080", "127.0.0.1:8080"])
+def test_who_hands_over_names_only_the_other_server(own: str) -> None:
+    server = navigation(own, "im.example.com:443")
+    assert not server.hands_over
+    server.hand_over("b.example.com:8080")
+    assert server.hands_over
+    for reply in (
+        fields(ask("/navi.js", JSONP, host="a.example.com:8080", server=server)),
+        json.loads(ask_v2({"token": "alice"}, server=server).body),
+    ):
+        assert reply["server"] == "b.example.com:8080"
+        assert reply["backupServer"] == "B.EXAMPLE.COM:8080"
+    assert ask("/ping", server=server).status == 200
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8080", "im.example.com:443", "nowhere", "", "x:y"])
+def test_nobody_hands_over_to_himself_or_to_nobody(address: str) -> None:
+    server = navigation(public="im.example.com:443")
+    with pytest.raises(ValueError, match=r"this server itself|invalid literal"):
+        server.hand_over(address)
+    assert not server.hands_over
+
+
 def test_ping_is_answered_without_questions() -> None:
     response = ask("/ping", {"r": "17"})
     assert (response.status, response.body) == (200, b"pong")
@@ -180,6 +360,7 @@ def test_a_draining_server_sends_clients_elsewhere() -> None:
     server.is_draining = True
     assert ask("/ping", server=server).status == 503
     assert ask("/navi.js", JSONP, server=server).status == 503
+    assert ask_v2({"token": "alice"}, server=server).status == 503
 
 
 @pytest.mark.parametrize("path", ["/0", "/1", "/", "/favicon.ico", "/message/exist.js", "/ping/"])

@@ -10,7 +10,7 @@ from improto.frames import MessageId, PubAck, Publish, Qos, Query, QueryAck
 from improto.operations import OPERATIONS, Direction, Signal, Topic
 from improto_server.router import Router
 from improto_server.store import StoreError
-from tests.server.rig import START, Rig, sent_at
+from tests.server.rig import START, Rig, minimal, sent_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +63,30 @@ def test_every_topic_is_answered_whatever_it_carries(tmp_path: Path) -> None:
         assert alice.peer.is_open, row.topic
 
 
+@pytest.mark.parametrize("target", ["\ud800", "~\ud800"])
+def test_what_is_no_text_names_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, target: str
+) -> None:
+    """Lone halves of surrogate pairs come through the decoder (wire 3)."""
+    rig = Rig(tmp_path)
+    alice = rig.online("alice")
+    for row in OPERATIONS.values():
+        if row.direction is Direction.SERVER_TO_CLIENT:
+            continue
+        data = b"" if row.request is None else minimal(row.request).SerializeToString()
+        if row.signal is Signal.QUERY:
+            alice.query(row.topic, data, target=target)
+        else:
+            alice.publish_bytes(target, data, topic=row.topic)
+        rig.settle()
+        answers = [frame for frame in alice.frames() if isinstance(frame, PubAck | QueryAck)]
+        assert [answer.message_id for answer in answers] == [alice.last_id], row.topic
+        assert answers[0].status >= 1000 or row.topic == Topic.PULL_MSG, row.topic
+        assert answers[0].status != ErrorCode.INTERNALERRROR, row.topic
+        assert alice.peer.is_open, row.topic
+    assert caplog.messages == []
+
+
 def test_a_topic_has_one_answer() -> None:
     async def answer(caller: Caller, target: str, request: object) -> None: ...
 
@@ -74,12 +98,14 @@ def test_a_topic_has_one_answer() -> None:
             queries=[{Topic.PULL_US: answer}, {Topic.PULL_US: answer}],
             publishes=[],
             clock=None,  # type: ignore[arg-type]
+            breaker=None,  # type: ignore[arg-type]
         )
 
 
-def test_nobody_writes_for_the_system(tmp_path: Path) -> None:
+@pytest.mark.parametrize("topic", [Topic.SYSTEM_MESSAGE, Topic.PB_MSG_P])
+def test_nobody_writes_for_the_system(tmp_path: Path, topic: Topic) -> None:
     alice = Rig(tmp_path).online("alice")
-    alice.publish("admin", topic=Topic.SYSTEM_MESSAGE)
+    alice.publish("admin", topic=topic)
     assert alice.ack().status == ErrorCode.RC_MSG_UNAUTHORIZED
 
 

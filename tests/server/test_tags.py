@@ -1,18 +1,21 @@
-"""Tags: names that users sort their conversations by (operations 8, codes 7)."""
+"""Tags: names that users sort their conversations by (operations 8, codes 7, sdk5 8.3)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from improto import payloads
 from improto.codes import ErrorCode
-from improto.operations import Topic
+from improto.frames import Delivery, QueryAck
+from improto.operations import Topic, operation
 from improto_server.services import tags as module
+from improto_server.store import settings as table
 from tests.server.conversation_tools import status
-from tests.server.rig import START, Rig
-from tests.server.test_settings import pulled
+from tests.server.rig import APP, START, Rig
+from tests.server.test_settings import pulled, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,9 +23,10 @@ if TYPE_CHECKING:
     from improto.payloads import Message
     from tests.server.rig import Client
 
-OLD, NEW = "2.9.2", "4.6.4"
+OLD, NEW, NEWEST = "2.9.2", "4.6.4", "5.38.0"
 INVALID = ErrorCode.BIZ_ERROR_INVALID_PARAMETER
 EXISTS, MISSING = ErrorCode.TAG_EXISTS, ErrorCode.TAG_NOT_EXIST
+OVERSIZE = ErrorCode.CONVERSATION_TAG_OVERSIZE
 
 
 def to_make(*tags: tuple[str, str]) -> payloads.SessionTagAddInput:
@@ -61,15 +65,17 @@ def settings(client: Client, version: int = 0) -> payloads.PullUserSettingOutput
     return client.ask(Topic.PULL_US, request, payloads.PullUserSettingOutput)
 
 
-def tags(client: Client, version: int = 0) -> list[tuple[int, str, str, int]]:
-    """Status, id, name and when it was made."""
-    reply = settings(client, version)
-    assert all((item.key, item.targetId, item.type) == ("Tag", "alice", 1) for item in reply.items)
-    return [
-        (item.status, tag.tagId, tag.name, tag.createdTime)
-        for item in reply.items
-        for tag in item.tags
-    ]
+def tags(client: Client, version: int = 0) -> list[tuple[str, str, int]] | None:
+    """Id, name and when it was made; None if nothing has changed.
+
+    SDKs take the last item for all that there are.
+    """
+    items = settings(client, version).items
+    if not items:
+        return None
+    (item,) = items
+    assert (item.key, item.targetId, item.type, item.status) == ("Tag", "alice", 1, 2)
+    return [(tag.tagId, tag.name, tag.createdTime) for tag in item.tags]
 
 
 def attached(client: Client, after: int = 0) -> list[tuple[str, str, list[tuple[str, str, bool]]]]:
@@ -93,28 +99,84 @@ def test_making_and_removing(tmp_path: Path) -> None:
     told = payloads.decode(payloads.UserSettingNotification, notice.data)
     assert (told.version, told.reserve) == (first, False)
     assert [*alice.frames(), *old.frames()] == []
-    assert tags(other) == [(1, "w", "Work", first)]
+    assert tags(other) == [("w", "Work", first)]
     assert settings(other).version == first
     second = made(alice, ("h", "Home"))
-    assert tags(other, first) == [(1, "h", "Home", second)]
+    assert tags(other, first) == [("h", "Home", second), ("w", "Work", first)]
+    other.frames()
     removal = alice.ask(Topic.DEL_SE_TAG, to_remove("w"), payloads.SetUserSettingOutput)
-    assert tags(other, second) == [(3, "w", "Work", first)]
+    assert len(other.deliveries(Topic.S_US)) == 1
+    assert tags(other, second) == [("h", "Home", second)]
+    assert settings(other).version == removal.version
     assert settings(other, removal.version) == payloads.PullUserSettingOutput(
         version=removal.version
     )
-    assert made(alice, ("w", "Work again")) > removal.version
-    assert tags(rig.online("bob")) == []
+    last = alice.ask(Topic.DEL_SE_TAG, to_remove("h"), payloads.SetUserSettingOutput)
+    assert tags(other, removal.version) == []
+    assert settings(other).version == last.version
+    assert made(alice, ("w", "Work again")) > last.version
+    assert tags(rig.online("bob")) is None
 
 
-def test_the_old_sdk_renames_by_making_once_more(tmp_path: Path) -> None:
+def test_who_removes_a_tag_is_told_that_conversations_lost_it(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
-    alice = rig.online("alice", OLD)
+    alice = rig.online("alice", NEWEST)
+    made(alice, ("w", "Work"))
+    message_id = alice.query(Topic.DEL_SE_TAG, to_remove("w"))
+    rig.settle()
+    frames = alice.frames()
+    (prompt,) = (frame for frame in frames if isinstance(frame, Delivery))
+    (answer,) = (frame for frame in frames if isinstance(frame, QueryAck))
+    assert answer.message_id == message_id
+    told = payloads.decode(payloads.NotifyMsg, prompt.data)
+    removal = payloads.decode(payloads.SetUserSettingOutput, answer.data)
+    assert (prompt.topic, told.type, told.time) == (Topic.S_CMD, 3, removal.version)
+
+
+def test_removed_tags_do_not_pile_up(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    alice = rig.online("alice", NEWEST)
+    for number in range(3):
+        made(alice, (f"t{number}", "Tag"))
+        assert status(alice, Topic.DEL_SE_TAG, to_remove(f"t{number}")) == 0
+    rows = rig.do(read(rig, partial(table.tags_of, app=APP, user="alice")))
+    assert [row.tag for row in rows] == ["t2"]
+
+
+@pytest.mark.parametrize("sdk", [OLD, NEWEST])
+def test_who_renames_by_making_once_more(tmp_path: Path, sdk: str) -> None:
+    rig = Rig(tmp_path)
+    alice = rig.online("alice", sdk)
     first = made(alice, ("w", "Work"))
     made(alice, ("w", "Job"))
-    assert tags(alice) == [(2, "w", "Job", first)]
+    assert tags(alice) == [("w", "Job", first)]
     request = to_make(("w", "Work"), ("h", "Home"))
     assert status(rig.online("alice", NEW), Topic.ADD_SE_TAG, request) == EXISTS
-    assert tags(rig.online("alice", NEW)) == [(2, "w", "Job", first)]
+    assert tags(rig.online("alice", NEW)) == [("w", "Job", first)]
+
+
+def test_who_missed_nothing_need_not_ask_again(tmp_path: Path) -> None:
+    """A version that the client takes over would hide what it has missed."""
+    alice = Rig(tmp_path).online("alice", NEWEST)
+
+    def asked(topic: Topic, request: Any, known: int) -> tuple[int, bool]:
+        request.version = known
+        reply: Any = alice.ask(topic, request, operation(topic).reply)
+        return reply.version, reply.updateVersion
+
+    first, is_whole = asked(Topic.ADD_SE_TAG, to_make(("w", "Work")), 0)
+    assert is_whole
+    second, is_whole = asked(Topic.ADD_SE_TAG, to_make(("h", "Home")), first)
+    assert is_whole
+    assert not asked(Topic.ADD_SE_TAG, to_make(("x", "Other")), first)[1]
+    bob = to_attach(("bob", "w", False))
+    third, is_whole = asked(Topic.ADD_TAG, bob, 0)
+    assert is_whole
+    assert not asked(Topic.ADD_TAG, to_attach(("carol", "w", False)), 0)[1]
+    assert not asked(Topic.DEL_TAG, bob, third)[1]
+    assert not asked(Topic.DEL_SE_TAG, to_remove("h"), second)[1]
+    newest = settings(alice).version
+    assert asked(Topic.DEL_SE_TAG, to_remove("w"), newest)[1]
 
 
 def test_the_time_that_the_client_says(tmp_path: Path) -> None:
@@ -122,14 +184,23 @@ def test_the_time_that_the_client_says(tmp_path: Path) -> None:
     request = payloads.SessionTagAddInput(version=0)
     request.tags.add(tagId="w", name="Work", createdTime=START - 5)
     assert status(alice, Topic.ADD_SE_TAG, request) == 0
-    assert tags(alice) == [(1, "w", "Work", START - 5)]
+    assert tags(alice) == [("w", "Work", START - 5)]
 
 
 @pytest.mark.parametrize("tag", [("", "Work"), ("w", ""), ("w" * 65, "Work"), ("w", "n" * 65)])
 def test_tags_that_cannot_be(tmp_path: Path, tag: tuple[str, str]) -> None:
     alice = Rig(tmp_path).online("alice")
     assert status(alice, Topic.ADD_SE_TAG, to_make(("ok", "Fine"), tag)) == INVALID
-    assert tags(alice) == []
+    assert tags(alice) is None
+
+
+@pytest.mark.parametrize(
+    ("topic", "request_"), [(Topic.ADD_SE_TAG, to_make()), (Topic.DEL_SE_TAG, to_remove())]
+)
+def test_no_tag_at_all(tmp_path: Path, topic: Topic, request_: Message) -> None:
+    alice = Rig(tmp_path).online("alice")
+    assert status(alice, topic, request_) == INVALID
+    assert tags(alice) is None
 
 
 def test_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +209,10 @@ def test_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alice = Rig(tmp_path).online("alice", OLD)
     made(alice, ("a", "A"), ("b", "B"))
     made(alice, ("a", "A"), ("b", "B"))
-    assert status(alice, Topic.ADD_SE_TAG, to_make(("c", "C"))) == INVALID
+    assert status(alice, Topic.ADD_SE_TAG, to_make(("c", "C"))) == OVERSIZE
+    # Who had more before there was a limit can still rename them.
+    monkeypatch.setattr(module, "MOST_TAGS", 1)
+    made(alice, ("a", "A"), ("b", "B"))
     wanted = [(name, "a", False) for name in ("bob", "carol", "dave")]
     assert status(alice, Topic.ADD_TAG, to_attach(*wanted)) == INVALID
     assert status(alice, Topic.ADD_TAG, to_attach(*wanted[:2])) == 0
@@ -160,6 +234,17 @@ def test_attaching_and_detaching(tmp_path: Path) -> None:
     ]
     assert status(alice, Topic.DEL_TAG, to_attach(("bob", "w", False))) == 0
     assert attached(other, reply.version) == [("bob", '["h"]', [("h", "Home", True)])]
+    # Who attaches it again and does not say whether on top leaves that as it is.
+    request = to_attach(("bob", "h", False), ("carol", "h", False))
+    for state in request.state:
+        state.stateItem[0].tags[0].ClearField("isTop")
+    before = pulled(other).version
+    assert status(alice, Topic.ADD_TAG, request) == 0
+    assert sorted(attached(other, before)) == [
+        ("bob", '["h"]', [("h", "Home", True)]),
+        ("carol", '["w","h"]', [("w", "Work", False), ("h", "Home", False)]),
+    ]
+    assert status(alice, Topic.DEL_TAG, to_attach(("carol", "h", False))) == 0
     # A tag that is removed is nowhere any more.
     version = pulled(other).version
     assert status(alice, Topic.DEL_SE_TAG, to_remove("h")) == 0
@@ -174,7 +259,7 @@ def test_taking_a_tag_from_all_conversations(tmp_path: Path) -> None:
     version = pulled(alice).version
     assert status(alice, Topic.DIS_TAG, payloads.SessionDisTagReq(tagId=["w"])) == 0
     assert attached(alice, version) == [("bob", "[]", [])]
-    assert len(tags(alice)) == 2
+    assert len(tags(alice) or ()) == 2
 
 
 @pytest.mark.parametrize(
@@ -186,7 +271,7 @@ def test_taking_a_tag_from_all_conversations(tmp_path: Path) -> None:
         (Topic.DEL_TAG, to_attach(("bob", "x", False))),
     ],
 )
-@pytest.mark.parametrize(("sdk", "code"), [(OLD, EXISTS), (NEW, MISSING)])
+@pytest.mark.parametrize(("sdk", "code"), [(OLD, EXISTS), (NEW, MISSING), (NEWEST, MISSING)])
 def test_a_tag_that_is_missing(
     tmp_path: Path, topic: Topic, request_: Message, sdk: str, code: ErrorCode
 ) -> None:
@@ -194,7 +279,7 @@ def test_a_tag_that_is_missing(
     alice = Rig(tmp_path).online("alice", sdk)
     version = made(alice, ("w", "Work"))
     assert status(alice, topic, request_) == code
-    assert tags(alice, version) == []
+    assert tags(alice, version) is None
     assert attached(alice) == []
     # One that is gone is missing as well.
     assert status(alice, Topic.DEL_SE_TAG, to_remove("w")) == 0

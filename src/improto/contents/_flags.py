@@ -39,6 +39,32 @@ class ConfigFlag(IntFlag):
     SHOW_PUSH_DETAIL = 0x08
 
 
+class ExtFlag(IntFlag):
+    """DownStreamMessage.extStatus (messages 3.3, sdk5 5).
+
+    GAP: history has a gap here. PRIVATE_CHANNEL: of an ultra group. STATUS: to be shown at once
+    and forgotten, whatever its type.
+    """
+
+    DELIVERED = 0x01
+    GAP = 0x02
+    EDITED = 0x04
+    PRIVATE_CHANNEL = 0x08
+    STATUS = 0x40
+
+
+class OptionFlag(IntFlag):
+    """UpStreamMessage.optionBits and DownStreamMessage.optionBits (sdk5 5, 6, 8.2).
+
+    KEEP_LAST: not to become the last message of its conversation. WANTS_RECEIPT: for receipts of
+    version 5. RECEIPT_SENT: downstream only, the reader has sent his.
+    """
+
+    KEEP_LAST = 0x01
+    WANTS_RECEIPT = 0x02
+    RECEIPT_SENT = 0x04
+
+
 # Downstream, the upstream bits stand four places higher (messages 3.3).
 _SHIFT: Final = 4
 _SHIFTED: Final = UpFlag.STORED | UpFlag.COUNTED | UpFlag.DISABLE_NOTIFICATION | UpFlag.EXPANDABLE

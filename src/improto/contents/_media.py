@@ -213,6 +213,64 @@ class RedPacketOpened(BaseContent):
     message: JSON | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CombineV2(BaseContent):
+    """Messages of a conversation, forwarded together (sdk5 10).
+
+    ``summary_list`` says what the first ones say. The messages are in ``msg_list``, or in the file
+    at ``remote_url`` if they are too long, and then ``json_msg_key`` is its name.
+    """
+
+    object_name = "RC:CombineV2Msg"
+    is_persisted = True
+    is_counted = True
+
+    conversation_type: int | None = None
+    summary_list: tuple[str, ...] | None = None
+    name_list: tuple[str, ...] | None = None
+    msg_num: int | None = None
+    msg_list: JSON | None = None
+    json_msg_key: str | None = None
+    remote_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream(BaseContent):
+    """A text that grows: ``content`` is its beginning, the rest is fetched (sdk5 9, 10).
+
+    ``complete``: nothing more comes; the reasons say why.
+    """
+
+    object_name = "RC:StreamMsg"
+    is_persisted = True
+    is_counted = True
+
+    content: str | None = None
+    type: str | None = None
+    complete: bool | None = None
+    complete_reason: int | None = None
+    stop_reason: int | None = None
+    refer_msg: JSON | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveLocationStart(BaseContent):
+    """The sender begins to show where he is (sdk5 10). Its members are not known."""
+
+    object_name = "RC:RLStart"
+    is_persisted = True
+    is_counted = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveLocationEnd(BaseContent):
+    """Nobody shows any longer where he is (sdk5 10). Its members are not known."""
+
+    object_name = "RC:RLEnd"
+    is_persisted = True
+    is_counted = True
+
+
 TYPES: Final[tuple[type[BaseContent], ...]] = (
     Text,
     Image,
@@ -229,4 +287,8 @@ TYPES: Final[tuple[type[BaseContent], ...]] = (
     PublicMultiRichContent,
     RedPacket,
     RedPacketOpened,
+    CombineV2,
+    Stream,
+    LiveLocationStart,
+    LiveLocationEnd,
 )

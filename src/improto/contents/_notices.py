@@ -134,6 +134,26 @@ class RecallCommand(BaseContent):
     is_delete: bool | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecallNotification(BaseContent):
+    """Stands in lists and histories where a message was taken back (sdk5 2.2, 10).
+
+    ``recall_time`` is the time of that message, ``recall_action_time`` when it was taken back.
+    """
+
+    object_name = "RC:RcNtf"
+    is_persisted = True
+
+    operator_id: str | None = None
+    recall_time: int | None = None
+    original_object_name: str | None = None
+    original_message_content: JSON | None = None
+    recall_content: str | None = None
+    recall_action_time: int | None = None
+    admin: bool | None = None
+    delete: bool | None = None
+
+
 TYPES: Final[tuple[type[BaseContent], ...]] = (
     InformationNotification,
     ContactNotification,
@@ -142,4 +162,5 @@ TYPES: Final[tuple[type[BaseContent], ...]] = (
     GroupNotification,
     DiscussionNotification,
     RecallCommand,
+    RecallNotification,
 )

@@ -188,6 +188,101 @@ class PublicServiceCommand(BaseContent):
     menu_item: JSON | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveLocationJoin(BaseContent):
+    """The sender shows where he is as well (sdk5 10). Its members are not known."""
+
+    object_name = "RC:RLJoin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveLocationQuit(BaseContent):
+    """The sender shows no longer where he is (sdk5 10). Its members are not known."""
+
+    object_name = "RC:RLQuit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveLocation(BaseContent):
+    """Where the sender is now (sdk5 10). Its members are not known."""
+
+    object_name = "RC:RL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadState(BaseContent):
+    """Up to where a group was read, receipts of version 4 (sdk5 8.2). Its members are not known."""
+
+    object_name = "RC:RSMsg"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryReceipt(BaseContent):
+    """Messages have arrived; SDK 5 drops it (sdk5 10). Its members are not known."""
+
+    object_name = "RC:DRMsg"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered(BaseContent):
+    """A message has arrived; SDK 5 drops it (sdk5 10). Its members are not known."""
+
+    object_name = "RC:Delivered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatroomBan(BaseContent):
+    """Who may not speak in a chatroom any more, or again (sdk5 10). Only servers send it.
+
+    ``operate_type``: 1 users, 3 the room, 5 those who may speak all the same, 7 users in all
+    rooms; one less takes it back.
+    """
+
+    object_name = "RC:ChrmBanMsg"
+
+    chatroom_id: str | None = None
+    operate_type: int | None = None
+    duration_time: int | None = None
+    operate_time: int | None = None
+    user_list: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatroomBlock(BaseContent):
+    """Who was sent out of a chatroom, or may come back (sdk5 10). Only servers send it.
+
+    ``operate_type``: 1 sent out, 0 may come back. A client that finds its user in ``user_list``
+    leaves the room.
+    """
+
+    object_name = "RC:ChrmBlockMsg"
+
+    chatroom_id: str | None = None
+    operate_type: int | None = None
+    duration_time: int | None = None
+    operate_time: int | None = None
+    user_list: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatroomSync(BaseContent):
+    """What another device of the same user did in a chatroom (sdk5 10). Only servers send it."""
+
+    object_name = "RC:ChrmSyncMsg"
+
+    chatroom_id: str | None = None
+    status: int | None = None
+    reason: int | None = None
+    time: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigChangeRequest(BaseContent):
+    """Makes a client fetch its vendor's configuration (sdk5 10). Only servers send it."""
+
+    object_name = "RC:CCConfigChangeRequestMsg"
+
+
 TYPES: Final[tuple[type[BaseContent], ...]] = (
     Command,
     Typing,
@@ -204,4 +299,14 @@ TYPES: Final[tuple[type[BaseContent], ...]] = (
     Intercept,
     LogCommand,
     PublicServiceCommand,
+    LiveLocationJoin,
+    LiveLocationQuit,
+    LiveLocation,
+    ReadState,
+    DeliveryReceipt,
+    Delivered,
+    ChatroomBan,
+    ChatroomBlock,
+    ChatroomSync,
+    ConfigChangeRequest,
 )

@@ -54,7 +54,7 @@ class Dialogue:
 
 WORLD: Final[Mapping[str, Sequence[Any]]] = {
     "seed": range(256),
-    "sdk_version": ("2.5.3", "2.9.2", "4.6.4"),
+    "sdk_version": ("2.5.3", "2.9.2", "4.6.4", "5.38.0"),
     "is_multi_device": (False, True),
     "page_size": (1, 2, 3, 5),
     "pull": (0.3, 180.0),

@@ -81,6 +81,8 @@ class Rooms:
         )
         """Who is in, and since when nobody is."""
         self.on_destroyed: list[Callable[[Place], None]] = []
+        # Rooms that last while nobody is in, in the order in which that was asked for.
+        self._kept = dict.fromkeys(left.kept)
         # Rooms that exist and were asked for; the others are read when they are needed.
         self._existing: dict[Place, Room] = {}
         self._known: Facts[Place, Room] = Facts(data, self._read, capacity=_UNKNOWN_ROOMS)
@@ -295,9 +297,16 @@ class Rooms:
             room.is_muted = is_muted
         if is_kept is not None:
             room.is_kept = is_kept
+            self._kept.pop(room.place, None)
+            if is_kept:
+                self._kept[room.place] = None
         if not room.members:
             # Time counts from now, if it counts at all.
             self.attendance.emptied(room.place)
+
+    def kept(self, app: str) -> list[str]:
+        """Ids of the rooms of an app that last while nobody is in."""
+        return [place.id for place in self._kept if place.app == app]
 
     # -- beginning and end -----------------------------------------------------------
 
@@ -325,6 +334,7 @@ class Rooms:
             return
         self.attendance.close(room)
         room.close()
+        self._kept.pop(room.place, None)
         del self._existing[room.place]
         self._known.forget(room.place)
         for call in self.on_destroyed:

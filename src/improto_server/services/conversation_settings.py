@@ -1,12 +1,12 @@
-"""What a user has set for his conversations: muted, on top of the list (operations 8).
+"""What a user has set for his conversations: muted, on top of the list (operations 8, sdk5 8.3).
 
-SDK 2.5.3 mutes by topics of its own; both families read and write the same. What one device sets
-the others are told, unless they are too old to ask.
+SDK 2.5.3 mutes by topics of its own, and SDK 5 by levels; all read and write the same. What one
+device sets the others are told, unless they are too old to ask. The server pushes to no phone,
+so to itself it makes no difference how loud a conversation is.
 """
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -18,9 +18,11 @@ from improto_server.services.access import conversation_type
 from improto_server.services.rosters import DISCUSSION_MARK
 from improto_server.services.tags import attached
 from improto_server.store import settings as table
+from improto_server.store.schema import LISTED
+from improto_server.store.settings import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
@@ -35,15 +37,23 @@ MOST_CHANGES: Final = 1000
 NOT_MUTED: Final = 1
 """The status that says so, and the only one that SDK 2.5.3 understands (operations 8)."""
 
-_LEVEL: Final = re.compile(r"-1|[0-5]")
-"""The value of a setting: 0 or 1, or a level as later SDKs have them (operations 8, sdk5 8.3)."""
+_LEVELS: Final = range(-1, 6)
+"""How loud something can be to a user, from all to nothing (sdk5 8.3)."""
 
 _LOUD: Final = frozenset({"-1", "0"})
 """Levels at which a conversation is not muted."""
 
 _SILENT: Final = int(SessionStateType.IS_SILENT)
+_TOP: Final = int(SessionStateType.IS_TOP)
 _TAGS: Final = int(SessionStateType.TAGS)
-_KINDS: Final = frozenset({SessionStateType.IS_SILENT, SessionStateType.IS_TOP})
+_TRANSLATE: Final = int(SessionStateType.AUTO_TRANSLATE)
+_VALUES: Final = {
+    _SILENT: frozenset(map(str, _LEVELS)),
+    _TOP: frozenset({"0", "1"}),
+    # As the user has set it for all, yes, no.
+    _TRANSLATE: frozenset({"0", "1", "2"}),
+}
+"""What can be set by kind, and to what (operations 8, sdk5 8.3)."""
 
 
 class ConversationSettings:
@@ -59,6 +69,7 @@ class ConversationSettings:
         return {
             Topic.PULL_SE_ATTS: self.changed,
             Topic.SET_SE_ATT: self.change,
+            Topic.SET_TYPE_UNPUSH: self.set_type_level,
             Topic.QRY_P_PUSH: self.is_user_muted,
             Topic.QRY_D_PUSH: self.is_group_muted,
             Topic.BLK_P_PUSH: self.mute_user,
@@ -70,7 +81,8 @@ class ConversationSettings:
     async def changed(
         self, caller: Caller, target: str, request: payloads.SessionReq
     ) -> payloads.SessionStates:
-        """Settings that were changed after ``time``, and the newest change.
+        """All settings of conversations of which one was changed after ``time``, levels of types
+        that were, and the newest change.
 
         Without any, ``time`` itself: clients ask again for ever below what they know.
         """
@@ -79,28 +91,51 @@ class ConversationSettings:
     async def change(
         self, caller: Caller, target: str, request: payloads.SessionStateModifyReq
     ) -> payloads.SessionStateModifyResp:
-        """Mute conversations or keep them on top.
+        """Mute conversations, keep them on top, or have them translated or not.
 
         33003 if there are more than 1000 changes, one of a conversation that cannot be one, of an
-        unknown kind, or with a value that is no number from -1 to 5.
+        unknown kind, or with a value that its kind does not have: -1 to 5, 0 or 1, 0 to 2.
         """
         changes: list[tuple[ConversationType, str, int, str]] = []
         for state in request.state:
             type = conversation_type(state.type, state.channelId)
             for each in state.stateItem:
-                if each.sessionStateType not in _KINDS or not _LEVEL.fullmatch(each.value):
+                if each.value not in _VALUES.get(each.sessionStateType, ()):
                     raise ServiceError(ErrorCode.BIZ_ERROR_INVALID_PARAMETER)
                 changes.append((type, state.channelId, each.sessionStateType, each.value))
         if len(changes) > MOST_CHANGES:
             raise ServiceError(ErrorCode.BIZ_ERROR_INVALID_PARAMETER)
-        version = await self._write(caller.key, changes, device=caller.device)
-        return payloads.SessionStateModifyResp(version=version)
+        version, is_whole = await self._write(
+            caller.key,
+            partial(_put, key=caller.key, changes=changes),
+            known=request.version,
+            device=caller.device,
+        )
+        return payloads.SessionStateModifyResp(version=version, updateVersion=is_whole)
+
+    async def set_type_level(
+        self, caller: Caller, target: str, request: payloads.TypeUnpushInput
+    ) -> payloads.TypeUnpushOutput:
+        """Say how loud all conversations of a type are that have no level of their own.
+
+        33003 for a type that lists do not have, or a level that is not -1 to 5.
+        """
+        if request.type not in LISTED or request.unpushLevel not in _LEVELS:
+            raise ServiceError(ErrorCode.BIZ_ERROR_INVALID_PARAMETER)
+        version, is_whole = await self._write(
+            caller.key,
+            partial(_put_level, key=caller.key, type=request.type, level=request.unpushLevel),
+            known=request.version,
+            device=caller.device,
+        )
+        return payloads.TypeUnpushOutput(version=version, updateVersion=is_whole)
 
     async def mute(
         self, app: str, user: str, type: ConversationType, target: str, *, level: str
     ) -> None:
         """Mute one conversation: level "1"; "0" is not muted."""
-        await self._write((app, user), [(type, target, _SILENT, level)], device=None)
+        key = (app, user)
+        await self._write(key, partial(_put, key=key, changes=[(type, target, _SILENT, level)]))
 
     async def is_muted(self, app: str, user: str, type: ConversationType, target: str) -> bool:
         """Whether the user has muted a conversation."""
@@ -161,26 +196,45 @@ class ConversationSettings:
         level: str,
     ) -> None:
         target = request.blockeeId
-        change = (_type(type, target), target, _SILENT, level)
-        await self._write(caller.key, [change], device=caller.device)
+        changes = [(_type(type, target), target, _SILENT, level)]
+        await self._write(
+            caller.key, partial(_put, key=caller.key, changes=changes), device=caller.device
+        )
 
     async def _write(
         self,
         key: UserKey,
-        changes: Sequence[tuple[ConversationType, str, int, str]],
+        change: Callable[..., None],
         *,
-        device: Device | None,
-    ) -> int:
+        known: int = 0,
+        device: Device | None = None,
+    ) -> tuple[int, bool]:
+        """The version of the change, and whether who knew all up to ``known`` now knows all."""
         version = self._clock.stamp(key)
-        await self._data.write(partial(_put, key=key, changes=changes, version=version))
-        notice = payloads.NotifyMsg(type=CommandType.CONVERSATION_SETTINGS, time=version)
-        self._hub.command(key, Topic.S_CMD, notice, but=device)
-        return version
+        is_whole = await self._data.write(
+            partial(_apply, key=key, change=change, known=known, version=version)
+        )
+        self._hub.prompt(key, CommandType.CONVERSATION_SETTINGS, time=version, but=device)
+        return version, is_whole
 
 
 def _type(type: ConversationType, target: str) -> ConversationType:
     is_discussion = type is ConversationType.GROUP and target.startswith(DISCUSSION_MARK)
     return conversation_type(ConversationType.DISCUSSION if is_discussion else type, target)
+
+
+def _apply(
+    connection: Connection,
+    *,
+    key: UserKey,
+    change: Callable[..., None],
+    known: int,
+    version: int,
+) -> bool:
+    app, user = key
+    is_whole = known >= table.newest(connection, app=app, user=user)
+    change(connection, version=version)
+    return is_whole
 
 
 def _put(
@@ -204,21 +258,41 @@ def _put(
         )
 
 
+def _put_level(
+    connection: Connection, *, key: UserKey, type: int, level: int, version: int
+) -> None:
+    app, user = key
+    table.put_level(connection, app=app, user=user, level=Level(type, level, version))
+
+
 def _changed(connection: Connection, *, caller: Caller, after: int) -> payloads.SessionStates:
-    app, user, *_ = caller
+    app, user, profile, *_ = caller
     rows = table.changed(connection, app=app, user=user, version=after)
-    reply = payloads.SessionStates(version=rows[0].version if rows else after)
+    reply = payloads.SessionStates()
     states: dict[tuple[int, str], payloads.SessionState] = {}
     known = None
-    for row in reversed(rows):
+    for row in rows:
+        value = row.value
+        if not profile.setting_levels:
+            if row.kind == _TRANSLATE:
+                continue
+            if row.kind == _SILENT:
+                value = str(int(value not in _LOUD))
         place = (row.type, row.target)
         state = states.get(place)
         if state is None:
             state = states[place] = reply.state.add(type=row.type, channelId=row.target)
         state.time = row.version
-        entry = state.stateItem.add(sessionStateType=row.kind, value=row.value)
+        entry = state.stateItem.add(sessionStateType=row.kind, value=value, time=row.version)
         if row.kind == _TAGS:
             if known is None:
                 known = {tag.tag: tag for tag in table.tags_of(connection, app=app, user=user)}
             attached(entry, known)
+    levels = table.levels(connection, app=app, user=user, version=after)
+    if profile.setting_levels:
+        for each in levels:
+            # A state without a conversation is of a whole type (sdk5 8.3).
+            state = reply.state.add(type=each.type, channelId="", time=each.version)
+            state.stateItem.add(sessionStateType=_SILENT, value=str(each.level), time=each.version)
+    reply.version = max([after, *(row.version for row in rows), *(row.version for row in levels)])
     return reply

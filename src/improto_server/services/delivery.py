@@ -128,7 +128,8 @@ class Delivery:
         for device in user.devices:
             if device is origin or not device.is_open:
                 continue
-            copy = readable_copy(data, device.profile)
-            shown = device.peer.sync(operation.topic, target, copy, uid=uid, timestamp=time)
-            if not shown and operation.kind is not Kind.STATUS:
+            if operation.topic in device.profile.sync_topics:
+                copy = readable_copy(data, device.profile)
+                device.peer.sync(operation.topic, target, copy, uid=uid, timestamp=time)
+            elif operation.kind is not Kind.STATUS:
                 device.peer.notify(time)

@@ -1,8 +1,8 @@
 """Groups: who is in them, as the application's own server says (operations 13, rest 7).
 
-Clients cannot change groups. They write to them and read them, which is :mod:`.messages`'
-business; so no topic leads here. Nor does the server tell members of a change: RC:GrpNtf is
-the application's, in words of its own.
+Clients cannot change these groups. They write to them and read them, which is :mod:`.messages`'
+business; so no topic leads here. Groups that they make themselves are :mod:`.managed_groups`.
+Nor does the server tell members of a change: RC:GrpNtf is the application's, in words of its own.
 
 Whatever the application says of groups and users need not exist yet (rest 5). It mutes whom
 it has not let in, and leaves groups that were never made, without being contradicted.

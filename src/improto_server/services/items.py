@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from improto import contents, payloads
-from improto.contents import DownFlag, UpFlag
+from improto.codes import ConversationType
+from improto.contents import DownFlag, ExtFlag, OptionFlag, UpFlag
 from improto.messages import MessageDirection
 from improto_server.store.schema import is_shared
 
@@ -29,8 +30,13 @@ _ASTRAL_LEAD: Final = re.compile(rb"[\xf0-\xf4]")
 # Plain numbers, because protobuf takes a microsecond more for a member of an enumeration.
 _MENTION: Final = int(UpFlag.MENTION)
 _MENTIONED: Final = int(DownFlag.MENTIONED)
+_STATUS: Final = int(ExtFlag.STATUS)
+_FOR_READERS: Final = ~int(OptionFlag.RECEIPT_SENT)
+"""The bits of ``optionBits`` that a sender may set."""
 _RECEIVED: Final = int(MessageDirection.RECEIVED)
 _SENT: Final = int(MessageDirection.SENT)
+_DIRECTED: Final = frozenset({int(ConversationType.GROUP), int(ConversationType.DISCUSSION)})
+"""Types of conversations in which a message can be for some of the members (operations 2.1)."""
 
 
 def received_item(
@@ -41,8 +47,12 @@ def received_item(
     target: str,
     time: TimeMs,
     uid: MessageUid,
+    is_status: bool = False,
 ) -> bytes:
-    """What a receiver reads of a message, unless it mentions him."""
+    """What a receiver reads of a message, unless it mentions him.
+
+    ``is_status``: it is shown and forgotten; SDK 5 shows it at once only if it says so (sdk5 5).
+    """
     down = payloads.DownStreamMessage(
         fromUserId=sender,
         type=conversation_type,
@@ -67,6 +77,18 @@ def received_item(
         down.busChannel = up.busChannel
     if up.HasField("pushExt"):
         down.pushExt.CopyFrom(up.pushExt)
+    if up.userId and conversation_type in _DIRECTED:
+        down.toUserIds.extend(dict.fromkeys(up.userId))
+    if up.optionBits:
+        down.optionBits = up.optionBits & _FOR_READERS
+    if up.HasField("extMsgData"):
+        down.extMsgData.CopyFrom(up.extMsgData)
+    if up.metadata:
+        down.metadata = up.metadata
+    if up.HasField("refData"):
+        down.refData.CopyFrom(up.refData)
+    if is_status:
+        down.extStatus = _STATUS
     return payloads.encode(down)
 
 

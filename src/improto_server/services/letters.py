@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
+from improto.codes import ErrorCode
 from improto.frames import TimeMs
+from improto_server.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from typing import Any
 
     from improto import payloads
-    from improto.codes import ConversationType, ErrorCode
+    from improto.codes import ConversationType
     from improto.operations import Operation
     from improto_server.clock import UserKey
     from improto_server.hub import Device
@@ -43,12 +45,19 @@ class Letter(NamedTuple):
     """Where it was sent; it needs no copy."""
     copied_as: tuple[Operation, bytes] | None
     """The operation and the payload by which the sender's other devices are shown it."""
+    in_sent_box: bool = True
+    """Whether the sender finds it among what he has sent, if he may have many devices."""
 
 
 Done: TypeAlias = "Callable[[Sent | ErrorCode], None]"
 
 Check: TypeAlias = "Callable[[Letter], Coroutine[Any, Any, None]]"
 """Looks at a letter before it is sent and does what else it means; refuses by ServiceError."""
+
+
+async def refuse(letter: Letter) -> None:
+    """The check of what only the server says: 20406."""
+    raise ServiceError(ErrorCode.RC_MSG_UNAUTHORIZED)
 
 
 class Route(NamedTuple):

@@ -22,7 +22,17 @@ from typing import TYPE_CHECKING, Final
 
 from improto import payloads
 from improto.codes import ConversationType, ErrorCode
-from improto.contents import ReadReceipt, SyncReadStatus, Typing, UpFlag
+from improto.contents import (
+    ChatroomBan,
+    ChatroomBlock,
+    ChatroomMemberChange,
+    ChatroomSync,
+    ConfigChangeRequest,
+    ReadReceipt,
+    SyncReadStatus,
+    Typing,
+    UpFlag,
+)
 from improto.errors import DecodeError
 from improto.frames import TimeMs
 from improto.operations import Kind
@@ -30,7 +40,7 @@ from improto_server.errors import ServiceError
 from improto_server.inbox import Entry
 from improto_server.services.accounts import is_user_id
 from improto_server.services.items import Mentions, mentions, received_item, sent_item
-from improto_server.services.letters import Letter, Route, Sent
+from improto_server.services.letters import Letter, Route, Sent, refuse
 from improto_server.services.reading import read_until
 from improto_server.services.reserve import Reserve
 from improto_server.services.rosters import is_place_id
@@ -66,6 +76,18 @@ _TYPING: Final = Typing.object_name
 _SYNC_READ_STATUS: Final = SyncReadStatus.object_name
 _READ_MARKS: Final = frozenset({ReadReceipt.object_name, SyncReadStatus.object_name})
 
+_SERVER_ONLY: Final = tuple(
+    kind.object_name
+    for kind in (
+        ChatroomBan,
+        ChatroomBlock,
+        ChatroomMemberChange,
+        ChatroomSync,
+        ConfigChangeRequest,
+    )
+)
+"""SDK 5 obeys these, or believes them: it leaves a room, or tells who has (sdk5 9, 10)."""
+
 _JSON_NULL: Final = re.compile(rb"[ \t\r\n]*null[ \t\r\n]*")
 """The newer SDKs fail on a content that is the JSON value null (messages 5)."""
 
@@ -77,6 +99,7 @@ class Messages:
 
     * ``checks``, by object name: called before a letter is sent.
     * ``sequels``, by object name: called when a letter of a device is stored, and acknowledged.
+    * ``on_stored``: called with every letter that is stored, and acknowledged.
     """
 
     def __init__(
@@ -107,8 +130,9 @@ class Messages:
         self._uids = UidMaker()
         self.reserve = Reserve(data)
         """Through which status messages have to go."""
-        self.checks: dict[str, Check] = {}
+        self.checks: dict[str, Check] = dict.fromkeys(_SERVER_ONLY, refuse)
         self.sequels: dict[str, Callable[[Letter], None]] = {}
+        self.on_stored: list[Callable[[Letter, Route, NewMessage], None]] = []
         self._failures: list[StoreError] = []
 
     # -- what devices send -----------------------------------------------------------
@@ -175,16 +199,26 @@ class Messages:
         *,
         device: Device | None = None,
         copied_as: tuple[Operation, bytes] | None = None,
+        in_sent_box: bool = True,
     ) -> Sent:
         """Send a message that a service makes: notices, recalls, what REST sends.
 
-        Who may send is not asked: that is the caller's business. Raises ServiceError.
+        ``in_sent_box``: as in :class:`.letters.Letter`. Who may send is not asked: that is the
+        caller's business. Raises ServiceError.
         """
         fault = self.fault(type, target, up)
         if fault is not None:
             raise ServiceError(fault)
         letter = Letter(
-            (app, sender), type, target, up, False, up.clientUniqueId or None, device, copied_as
+            (app, sender),
+            type,
+            target,
+            up,
+            is_status=False,
+            unique_id=up.clientUniqueId or None,
+            device=device,
+            copied_as=copied_as,
+            in_sent_box=in_sent_box,
         )
         if type in GROUPS:
             await self._rosters.load(Place(app, type, target))
@@ -320,7 +354,13 @@ class Messages:
             time = self._clock.stamp(letter.sender, *inboxes)
         uid = self._uids.make(time=time, conversation_type=type, target=target)
         item = received_item(
-            up, conversation_type=type, sender=sender, target=target, time=time, uid=uid
+            up,
+            conversation_type=type,
+            sender=sender,
+            target=target,
+            time=time,
+            uid=uid,
+            is_status=letter.is_status,
         )
         mentioning = mentions(item, up.sessionId) if roster is not None or inboxes else None
         if letter.is_status:
@@ -343,7 +383,7 @@ class Messages:
             unique_id=letter.unique_id,
             item=item,
             receivers=() if roster is not None else tuple(name for _, name in inboxes),
-            sent_box=room is None and self._devices.allows_many(app),
+            sent_box=room is None and letter.in_sent_box and self._devices.allows_many(app),
             in_history=bool(up.sessionId & _STORED) and is_for_all,
             in_stream=roster is not None or room is not None,
             read_until=read_until(up, now=time) if up.classname in _READ_MARKS else None,
@@ -377,6 +417,8 @@ class Messages:
         self._receive(letter, route, entry, mentioning)
         if message.sent_box:
             self._keep_sent(letter, message, stored.uid, time)
+        for call in self.on_stored:
+            call(letter, route, message)
         sequel = self.sequels.get(message.object_name)
         if sequel is not None:
             sequel(letter)

@@ -1,9 +1,10 @@
-"""Who is online, for those who want to know (operations 10).
+"""Who is online, for those who want to know, as SDK 2.5.3 asks for it (operations 10).
 
-Online is who has a connection. A subscription lasts: SDKs do not repeat it when they come
-back. In memory are only those of users who are online with an SDK that can be told, so that
-somebody nobody watches comes and goes at no cost. Who comes online, and who subscribes, is
-told at once how things stand, because SDK 2.5.3 cannot ask for anybody but himself.
+Online is who has a connection. A subscription lasts: SDK 2.5.3 does not repeat it when it comes
+back; newer ones subscribe for a time, by :mod:`.subscriptions`. In memory are only those of users
+who are online with an SDK that can be told, so that somebody nobody watches comes and goes at no
+cost. Who comes online, and who subscribes, is told at once how things stand, because SDK 2.5.3
+cannot ask for anybody but himself.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from improto.codes import ErrorCode
 from improto.operations import Topic
 from improto_server.errors import ServiceError
 from improto_server.services.accounts import is_user_id
+from improto_server.services.watching import Watching, always
 from improto_server.steps import start
 from improto_server.store import presence as table
 
@@ -59,10 +61,7 @@ class Presence:
     def __init__(self, data: Data, hub: Hub) -> None:
         self._data = data
         self._hub = hub
-        # Of users who are online and can be told.
-        self._subjects: dict[UserKey, set[str]] = {}
-        # The same, by whom they watch.
-        self._watchers: dict[UserKey, set[UserKey]] = {}
+        self._watching = Watching(hub, payloads.GetUserStatusOutput)
         hub.on_join.append(self._joined)
         hub.on_leave.append(self._left)
 
@@ -91,7 +90,7 @@ class Presence:
         """Set the caller's status number, and tell those who watch."""
         app, user = caller.key
         await self._data.write(partial(table.set_status, app=app, user=user, status=request.status))
-        if caller.key in self._watchers:
+        if caller.key in self._watching:
             await self._tell(caller.key)
         return payloads.SetUserStatusOutput(nothing=0)
 
@@ -116,17 +115,16 @@ class Presence:
 
     def _joined(self, device: Device) -> None:
         key = device.user.key
-        if len(device.user.devices) == 1 and key in self._watchers:
+        if len(device.user.devices) == 1 and key in self._watching:
             start(self._tell(key), _logged)
-        if _can_be_told(device):
+        if self._watching.can_tell(device):
             start(self._resume(key), _logged)
 
     def _left(self, device: Device) -> None:
         key = device.user.key
-        devices = device.user.devices
-        if not any(map(_can_be_told, devices)):
-            self._unwatch(key)
-        if not devices and key in self._watchers:
+        if not self._watching.is_reachable(key):
+            self._watching.forget(key)
+        if not device.user.devices and key in self._watching:
             start(self._tell(key), _logged)
 
     async def _resume(self, key: UserKey) -> None:
@@ -136,32 +134,20 @@ class Presence:
         self._watch(key, subjects)
 
     def _watch(self, key: UserKey, subjects: Mapping[str, int]) -> None:
-        """Let him watch these users, and show him how they are. ``subjects`` have their numbers."""
-        user = self._hub.find(key)
-        if user is None or not any(map(_can_be_told, user.devices)):
-            # He has gone again, or came with an SDK that cannot be told.
-            return
-        app, _ = key
-        self._subjects.setdefault(key, set()).update(subjects)
-        for name, number in subjects.items():
-            self._watchers.setdefault((app, name), set()).add(key)
-            self._hub.command(key, Topic.S_STAT, self._output((app, name), number))
+        """Let him watch these users, and show him how they are. ``subjects`` have their numbers.
 
-    def _unwatch(self, key: UserKey) -> None:
+        Nothing happens if he has gone again, or came with an SDK that cannot be told.
+        """
         app, _ = key
-        for name in self._subjects.pop(key, ()):
-            watchers = self._watchers[app, name]
-            watchers.discard(key)
-            if not watchers:
-                del self._watchers[app, name]
+        if self._watching.watch(key, always((app, name) for name in subjects)):
+            for name, number in subjects.items():
+                self._watching.send(key, self._output((app, name), number))
 
     # -- telling -----------------------------------------------------------------------
 
     async def _tell(self, subject: UserKey) -> None:
         """Tell all who watch a user how he is now."""
-        output = await self._ask(subject)
-        for watcher in self._watchers.get(subject, ()):
-            self._hub.command(watcher, Topic.S_STAT, output)
+        self._watching.tell(subject, await self._ask(subject))
 
     async def _ask(self, key: UserKey) -> payloads.GetUserStatusOutput:
         app, user = key
@@ -173,10 +159,6 @@ class Presence:
         shown = _Status(_UserStatus(is_online, _PLATFORMS if is_online else (), number))
         text = msgspec.json.encode(shown).decode()
         return payloads.GetUserStatusOutput(status=text, subUserId=key[1])
-
-
-def _can_be_told(device: Device) -> bool:
-    return Topic.S_STAT in device.profile.notices
 
 
 def _subscribe(

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from improto import operations, payloads
+from improto import contents, operations, payloads
 from improto.codes import ConversationType, ErrorCode
 from improto.contents import RecallCommand, UpFlag
 from improto.operations import Topic
 from improto_server.services import ServiceError
 from improto_server.services.access import conversation_type, stored_type
+from improto_server.services.letters import refuse
 from improto_server.services.room import Room
 from improto_server.services.rosters import Roster
 from improto_server.store import Place, recalls
@@ -27,12 +28,13 @@ from improto_server.uids import time_of
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from improto_server.clock import MessageClock
-    from improto_server.hub import Hub
+    from improto.operations import Operation
+    from improto_server.clock import MessageClock, UserKey
+    from improto_server.hub import Device, Hub
     from improto_server.services import Caller, Operations
     from improto_server.services.chatrooms import Rooms
     from improto_server.services.data import Data
-    from improto_server.services.letters import Letter, Sent
+    from improto_server.services.letters import Sent
     from improto_server.services.messages import Messages
     from improto_server.services.rosters import Rosters
     from improto_server.store.recalls import Original
@@ -76,7 +78,8 @@ class Recalls:
         self._rosters = rosters
         self._rooms = rooms
         self._window = within_minutes * _MINUTE
-        messages.checks[RecallCommand.object_name] = _refuse
+        # Only the server says it, after it has looked whose the message was.
+        messages.checks[RecallCommand.object_name] = refuse
 
     def publishes(self) -> Operations:
         """The topics it answers."""
@@ -103,28 +106,83 @@ class Recalls:
         )
         if original is None or not self._may(user, command, original, place):
             raise ServiceError(ErrorCode.RECALL_MESSAGE)
+        return await self._take_back(
+            caller.key,
+            known,
+            command,
+            original,
+            place,
+            content=request.content,
+            device=caller.device,
+            copied_as=(_RECALL, payloads.encode(request)),
+        )
+
+    # -- for the application -------------------------------------------------------------
+
+    async def take_back(
+        self, app: str, user: str, type: ConversationType, command: RecallCommand
+    ) -> Sent:
+        """Take back a message that ``user`` has sent, however long ago and wherever he is.
+
+        A message that is not known any more is taken back as well: the conversation is told
+        (rest 6.3). 25101: it is somebody else's, or such a notice; 33003, 20407: there can be no
+        such conversation.
+        """
+        content = contents.encode(command)
+        named = _decode(content)
+        time = time_of(named.messageUId)
+        place: Roster | Room | None = None
+        if type is ConversationType.CHATROOM:
+            place = await self._rooms.load(app, named.targetId)
+        elif type in _GROUPS:
+            place = await self._rosters.load(Place(app, type, named.targetId))
+        known, original = await self._data.read(
+            partial(_find, app=app, user=user, type=type, time=time or 0, command=named)
+        )
+        if original is None:
+            notice = payloads.UpStreamMessage(
+                sessionId=_STORED, classname=RecallCommand.object_name, content=content
+            )
+            return await self._messages.post(app, user, known, named.targetId, notice)
+        if (
+            user not in (original.sender, original.recalled_by)
+            or original.object_name == RecallCommand.object_name
+        ):
+            raise ServiceError(ErrorCode.RECALL_MESSAGE)
+        return await self._take_back((app, user), known, named, original, place, content=content)
+
+    # -- how it is done --------------------------------------------------------------
+
+    async def _take_back(
+        self,
+        key: UserKey,
+        type: ConversationType,
+        command: _Command,
+        original: Original,
+        place: Roster | Room | None,
+        *,
+        content: bytes,
+        device: Device | None = None,
+        copied_as: tuple[Operation, bytes] | None = None,
+    ) -> Sent:
+        """Bury a message, and tell those who may have it."""
+        app, user = key
         # One for some members is taken back from them; if none is left, from nobody else.
         named = None if original.named is None else original.named or [user]
         notice = payloads.UpStreamMessage(
             sessionId=_STORED,
             classname=RecallCommand.object_name,
-            content=request.content,
+            content=content,
             userId=named,
             clientUniqueId=-original.id,
         )
-        fault = self._messages.fault(known, command.targetId, notice)
+        fault = self._messages.fault(type, command.targetId, notice)
         if fault is not None:
             raise ServiceError(fault)
         # Both go into the same batch, because nothing is awaited in between.
         buried = self._data.write(partial(recalls.bury, app=app, user=user, original=original))
         sent = await self._messages.post(
-            app,
-            user,
-            known,
-            command.targetId,
-            notice,
-            device=caller.device,
-            copied_as=(_RECALL, payloads.encode(request)),
+            app, user, type, command.targetId, notice, device=device, copied_as=copied_as
         )
         await buried
         self._forget(app, user, command, original, place)
@@ -176,11 +234,6 @@ class Recalls:
             online = self._hub.find((app, name))
             if online is not None:
                 online.inbox.forget(original.time, original.time)
-
-
-async def _refuse(letter: Letter) -> None:
-    """Only the server says that something was taken back, after it has looked whose it was."""
-    raise ServiceError(ErrorCode.RC_MSG_UNAUTHORIZED)
 
 
 def _parse(request: payloads.UpStreamMessage) -> _Command:

@@ -15,6 +15,7 @@ from improto_server.errors import ServiceError, StatusAnswer
 from improto_server.services.accounts import is_user_id
 
 if TYPE_CHECKING:
+    from improto_server.clock import UserKey
     from improto_server.services import Caller, Operations
     from improto_server.services.standings import Standings
 
@@ -50,12 +51,7 @@ class Relations:
         other = request.userId
         if not is_user_id(other) or other == caller.user_id:
             raise ServiceError(ErrorCode.BLACK_ADD_ERROR)
-        standing = await self._standings.load(caller.key)
-        if other in standing.blocked:
-            return
-        if len(standing.blocked) >= BLACKLIST_USERS:
-            raise ServiceError(ErrorCode.BLACK_ADD_ERROR)
-        await self._standings.block(caller.key, other)
+        await self.block(caller.key, other)
 
     async def remove(
         self, caller: Caller, target: str, request: payloads.RemoveFromBlackListInput
@@ -84,3 +80,17 @@ class Relations:
         standing = await self._standings.load(caller.key)
         if request.userId not in standing.blocked:
             raise StatusAnswer(NOT_LISTED)
+
+    # -- for the application -------------------------------------------------------------
+
+    async def block(self, key: UserKey, other: str) -> None:
+        """Put somebody on a user's blacklist; harmless if he is on it.
+
+        BLACK_ADD_ERROR: :data:`BLACKLIST_USERS` are blocked.
+        """
+        standing = await self._standings.load(key)
+        if other in standing.blocked:
+            return
+        if len(standing.blocked) >= BLACKLIST_USERS:
+            raise ServiceError(ErrorCode.BLACK_ADD_ERROR)
+        await self._standings.block(key, other)

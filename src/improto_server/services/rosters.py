@@ -58,11 +58,12 @@ def is_place_id(type: ConversationType, id: str) -> bool:
     with :data:`DISCUSSION_MARK`, and those of groups with something else.
     """
     is_discussion = type is ConversationType.DISCUSSION
+    # Half of a surrogate pair is not printable, and has no bytes to be counted.
     return (
         id.startswith(DISCUSSION_MARK) is is_discussion
-        and is_discussion < len(id.encode()) <= ID_BYTES
         and id.isprintable()
         and " " not in id
+        and is_discussion < len(id.encode()) <= ID_BYTES
     )
 
 
@@ -142,6 +143,10 @@ class Rosters:
         self._known: Facts[Place, Roster] = Facts(data, _read, capacity=ROSTERS_KEPT)
         self.on_left: list[Callable[[UserKey], None]] = []
         """Called with each member who has gone, after everything that was sent to him."""
+        self.on_gone: list[Callable[[Place, Sequence[str]], None]] = []
+        """Called with those who leave a place, together with the change."""
+        self.on_dissolved: list[Callable[[Place], None]] = []
+        """Called with a place that is no more, together with the change."""
 
     def get(self, place: Place) -> Roster | None:
         """The roster, or None if it must be loaded first."""
@@ -236,6 +241,8 @@ class Rosters:
             for user in gone:
                 del roster.members[user]
             roster.changed()
+            for tell in self.on_gone:
+                tell(place, gone)
             change = partial(table.leave, place=place, members=gone, time=time)
             await self._write(place, change)
             for user in gone:
@@ -270,6 +277,8 @@ class Rosters:
             return
         time = self._clock.stamp(place.key, *roster.inboxes)
         self._known.put(place, Roster(place, RosterRow()))
+        for tell in self.on_dissolved:
+            tell(place)
         await self._write(place, partial(table.dissolve, place=place, time=time))
 
     async def places_of(self, app: str, user: str, type: ConversationType) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
-"""Tags: names that a user makes to sort his conversations by (operations 8).
+"""Tags: names that a user makes to sort his conversations by (operations 8, sdk5 8.3).
 
-SDKs disagree about the numbers for a tag that is missing or there already, and whether making
-one that is there renames it (codes 7): the caller's profile says so.
+SDKs disagree about the number for a tag that is missing (codes 7), and whether making one that is
+there renames it: the caller's profile says so.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from improto_server.store import settings as table
 from improto_server.store.settings import Tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from improto.codes import ConversationType
     from improto_server.clock import MessageClock
-    from improto_server.hub import Hub
+    from improto_server.hub import Device, Hub
     from improto_server.services import Caller, Operations
     from improto_server.services.data import Data
 
-MOST_TAGS: Final = 100
-"""Of one user, and in one request. Ours."""
+MOST_TAGS: Final = 20
+"""Of one user (sdk5 11, 26004)."""
 
 MOST_CONVERSATIONS: Final = 1000
 """In one request (sdk5 8.3)."""
@@ -45,7 +45,10 @@ _TAGS: Final = int(SessionStateType.TAGS)
 _Attached: TypeAlias = dict[str, bool]
 """Ids of tags of a conversation, and whether it is on top among those with the tag."""
 
-_Wanted: TypeAlias = "tuple[ConversationType, str, dict[str, bool]]"
+_Asked: TypeAlias = "dict[str, bool | None]"
+"""The same in a request; None: it does not say."""
+
+_Wanted: TypeAlias = "tuple[ConversationType, str, _Asked]"
 """A conversation, and which tags it is to get or lose."""
 
 _encode = msgspec.json.Encoder().encode
@@ -75,31 +78,39 @@ class Tags:
     ) -> payloads.SetUserSettingOutput:
         """Make tags, or give them other names.
 
-        33101 if one is there and the caller's SDK makes a difference; 33003 if an id or a name
-        is empty or longer than 64 characters, or there would be more than 100 tags.
+        33101 if one is there and the caller's SDK makes a difference; 26004 if there would be
+        more than 20 tags; 33003 if there is none in the request, or an id or a name is empty or
+        longer than 64 characters.
         """
         new = {each.tagId: each for each in request.tags}
-        texts = (text for each in request.tags for text in (each.tagId, each.name))
-        if not all(0 < len(text) <= TAG_CHARACTERS for text in texts):
+        texts = [text for each in request.tags for text in (each.tagId, each.name)]
+        if not texts or not all(0 < len(text) <= TAG_CHARACTERS for text in texts):
             raise ServiceError(ErrorCode.BIZ_ERROR_INVALID_PARAMETER)
         version = self._clock.stamp(caller.key)
-        await self._data.write(partial(_make, caller=caller, new=new, version=version))
+        is_whole = await self._data.write(
+            partial(_make, caller=caller, new=new, known=request.version, version=version)
+        )
         self._tell_settings(caller, version)
-        return payloads.SetUserSettingOutput(version=version, reserve=False)
+        return _set(version, is_whole=is_whole)
 
     async def remove(
         self, caller: Caller, target: str, request: payloads.SessionTagDelInput
     ) -> payloads.SetUserSettingOutput:
         """Remove tags, also from the conversations that have them.
 
-        33100, or 33101 for SDK 2.9.2, if one is not there.
+        33100, or 33101 for SDK 2.9.2, if one is not there; 33003 if there is none in the request.
+        Of the conversations the caller is told as well: the answer says nothing about them.
         """
         chosen = {each.tagId for each in request.tags}
+        if not chosen:
+            raise ServiceError(ErrorCode.BIZ_ERROR_INVALID_PARAMETER)
         version = self._clock.stamp(caller.key)
-        await self._data.write(partial(_remove, caller=caller, chosen=chosen, version=version))
+        is_whole = await self._data.write(
+            partial(_remove, caller=caller, chosen=chosen, known=request.version, version=version)
+        )
         self._tell_settings(caller, version)
-        self._tell_conversations(caller, version)
-        return payloads.SetUserSettingOutput(version=version, reserve=False)
+        self._tell_conversations(caller, version, but=None)
+        return _set(version, is_whole=is_whole)
 
     async def dissolve(
         self, caller: Caller, target: str, request: payloads.SessionDisTagReq
@@ -108,40 +119,46 @@ class Tags:
         version = self._clock.stamp(caller.key)
         chosen = {*request.tagId}
         await self._data.write(partial(_dissolve, caller=caller, chosen=chosen, version=version))
-        self._tell_conversations(caller, version)
+        self._tell_conversations(caller, version, but=caller.device)
 
     async def attach(
         self, caller: Caller, target: str, request: payloads.SessionStateModifyReq
     ) -> payloads.SessionStateModifyResp:
-        """Give tags to conversations. Codes as above; 33003 for conversations that cannot be."""
-        return await self._change(caller, _attach, _wanted(request))
+        """Give tags to conversations.
+
+        Codes as above; 33003 for more than 1000 conversations, or one that cannot be.
+        """
+        return await self._change(caller, _attach, request)
 
     async def detach(
         self, caller: Caller, target: str, request: payloads.SessionStateModifyReq
     ) -> payloads.SessionStateModifyResp:
         """Take tags from conversations. Codes as above; 33102 if one does not have it."""
-        return await self._change(caller, _detach, _wanted(request))
+        return await self._change(caller, _detach, request)
 
     async def _change(
         self,
         caller: Caller,
-        change: Callable[[_Attached, Mapping[str, bool]], None],
-        wanted: Sequence[_Wanted],
+        change: Callable[[_Attached, _Asked], None],
+        request: payloads.SessionStateModifyReq,
     ) -> payloads.SessionStateModifyResp:
+        wanted, known = _wanted(request), request.version
         version = self._clock.stamp(caller.key)
-        await self._data.write(
-            partial(_each, caller=caller, change=change, wanted=wanted, version=version)
+        is_whole = await self._data.write(
+            partial(
+                _each, caller=caller, change=change, wanted=wanted, known=known, version=version
+            )
         )
-        self._tell_conversations(caller, version)
-        return payloads.SessionStateModifyResp(version=version)
+        self._tell_conversations(caller, version, but=caller.device)
+        return payloads.SessionStateModifyResp(version=version, updateVersion=is_whole)
 
     def _tell_settings(self, caller: Caller, version: int) -> None:
         notice = payloads.UserSettingNotification(version=version, reserve=False)
         self._hub.command(caller.key, Topic.S_US, notice, but=caller.device)
 
-    def _tell_conversations(self, caller: Caller, version: int) -> None:
-        notice = payloads.NotifyMsg(type=CommandType.CONVERSATION_SETTINGS, time=version)
-        self._hub.command(caller.key, Topic.S_CMD, notice, but=caller.device)
+    def _tell_conversations(self, caller: Caller, version: int, *, but: Device | None) -> None:
+        kind = CommandType.CONVERSATION_SETTINGS
+        self._hub.prompt(caller.key, kind, time=version, but=but)
 
 
 def attached(entry: payloads.SessionStateItem, known: Mapping[str, Tag]) -> None:
@@ -154,13 +171,34 @@ def attached(entry: payloads.SessionStateItem, known: Mapping[str, Tag]) -> None
         )
 
 
+def _set(version: int, *, is_whole: bool) -> payloads.SetUserSettingOutput:
+    return payloads.SetUserSettingOutput(version=version, reserve=False, updateVersion=is_whole)
+
+
+def tagged(
+    connection: Connection, *, app: str, user: str, tags: Collection[str]
+) -> dict[int, bool]:
+    """Numbers of the conversations that have one of ``tags``, and whether any is on top with it."""
+    owner = names.user_id(connection, app, user) or 0
+    found = {}
+    for place, value in table.of_kind(connection, owner, _TAGS).items():
+        on_top = [is_top for tag, is_top in _decode(value).items() if tag in tags]
+        if on_top:
+            found[place] = any(on_top)
+    return found
+
+
 def _wanted(request: payloads.SessionStateModifyReq) -> list[_Wanted]:
     if len(request.state) > MOST_CONVERSATIONS:
         raise ServiceError(ErrorCode.BIZ_ERROR_INVALID_PARAMETER)
     wanted = []
     for state in request.state:
         type = conversation_type(state.type, state.channelId)
-        tags = {tag.tagId: tag.isTop for item in state.stateItem for tag in item.tags}
+        tags = {
+            tag.tagId: tag.isTop if tag.HasField("isTop") else None
+            for item in state.stateItem
+            for tag in item.tags
+        }
         wanted.append((type, state.channelId, tags))
     return wanted
 
@@ -172,8 +210,7 @@ def _live(connection: Connection, caller: Caller) -> dict[str, Tag]:
 
 def _require(caller: Caller, tags: Iterable[str], live: Mapping[str, Tag]) -> None:
     if not all(tag in live for tag in tags):
-        is_strict = caller.profile.strict_tags
-        raise ServiceError(ErrorCode.TAG_NOT_EXIST if is_strict else ErrorCode.TAG_EXISTS)
+        raise ServiceError(caller.profile.tag_missing)
 
 
 def _make(
@@ -181,12 +218,15 @@ def _make(
     *,
     caller: Caller,
     new: Mapping[str, payloads.SessionTagItem],
+    known: int,
     version: int,
-) -> None:
+) -> bool:
+    """Whether who knew all up to ``known`` now knows all."""
     live = _live(connection, caller)
-    if len(live.keys() | new.keys()) > MOST_TAGS:
-        raise ServiceError(ErrorCode.BIZ_ERROR_INVALID_PARAMETER)
-    if caller.profile.strict_tags and live.keys() & new.keys():
+    is_whole = known >= table.newest_of_user(connection, app=caller.app, user=caller.user_id)
+    if new.keys() - live.keys() and len(live.keys() | new.keys()) > MOST_TAGS:
+        raise ServiceError(ErrorCode.CONVERSATION_TAG_OVERSIZE)
+    if not caller.profile.renames_tags and live.keys() & new.keys():
         raise ServiceError(ErrorCode.TAG_EXISTS)
     for id, wanted in new.items():
         old = live.get(id)
@@ -198,14 +238,21 @@ def _make(
             status=UserSettingStatus.ADDED if old is None else UserSettingStatus.UPDATED,
         )
         table.put_tag(connection, app=caller.app, user=caller.user_id, tag=tag)
+    return is_whole
 
 
-def _remove(connection: Connection, *, caller: Caller, chosen: set[str], version: int) -> None:
+def _remove(
+    connection: Connection, *, caller: Caller, chosen: set[str], known: int, version: int
+) -> bool:
+    app, user, *_ = caller
     live = _live(connection, caller)
+    is_whole = known >= table.newest_of_user(connection, app=app, user=user)
     _dissolve(connection, caller=caller, chosen=chosen, version=version)
+    table.forget_removed_tags(connection, app=app, user=user)
     for id in chosen:
         gone = live[id]._replace(version=version, status=UserSettingStatus.REMOVED)
-        table.put_tag(connection, app=caller.app, user=caller.user_id, tag=gone)
+        table.put_tag(connection, app=app, user=user, tag=gone)
+    return is_whole
 
 
 def _dissolve(connection: Connection, *, caller: Caller, chosen: set[str], version: int) -> None:
@@ -223,11 +270,13 @@ def _each(
     connection: Connection,
     *,
     caller: Caller,
-    change: Callable[[_Attached, Mapping[str, bool]], None],
+    change: Callable[[_Attached, _Asked], None],
     wanted: Sequence[_Wanted],
+    known: int,
     version: int,
-) -> None:
+) -> bool:
     live = _live(connection, caller)
+    is_whole = known >= table.newest(connection, app=caller.app, user=caller.user_id)
     owner = names.ensure_user(connection, caller.app, caller.user_id)
     stored = table.of_kind(connection, owner, _TAGS)
     for type, target, tags in wanted:
@@ -237,13 +286,15 @@ def _each(
         change(attached, tags)
         stored[place] = _encode(attached).decode()
         table.put_number(connection, owner, place, kind=_TAGS, value=stored[place], version=version)
+    return is_whole
 
 
-def _attach(attached: _Attached, tags: Mapping[str, bool]) -> None:
-    attached.update(tags)
+def _attach(attached: _Attached, tags: _Asked) -> None:
+    for tag, is_top in tags.items():
+        attached[tag] = attached.get(tag, False) if is_top is None else is_top
 
 
-def _detach(attached: _Attached, tags: Mapping[str, bool]) -> None:
+def _detach(attached: _Attached, tags: _Asked) -> None:
     for tag in tags:
         if attached.pop(tag, None) is None:
             raise ServiceError(ErrorCode.NO_TAG_IN_CONVER)

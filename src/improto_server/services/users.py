@@ -1,7 +1,8 @@
-"""What users are called, as far as the application has said so (operations 13).
+"""What users are called, as the application or they themselves have said (operations 13).
 
-Nobody must be registered: ids belong to the application, and everything works with any id. The
-profile is for whoever asks for it.
+Nobody must be registered: ids belong to the application, and everything works with any id. Name
+and portrait are for whoever asks for them; they are also part of the profiles that SDK 5 reads
+(:mod:`.user_profiles`).
 """
 
 from __future__ import annotations
@@ -14,10 +15,15 @@ from improto.codes import ErrorCode
 from improto.operations import Topic
 from improto_server.errors import ServiceError
 from improto_server.services.accounts import is_user_id
+from improto_server.store import user_profiles as profiles
 from improto_server.store import users as table
 
 if TYPE_CHECKING:
-    from improto_server.clock import MessageClock
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from improto_server.clock import MessageClock, UserKey
     from improto_server.services import Caller, Operations
     from improto_server.services.data import Data
     from improto_server.store.users import Profile
@@ -29,6 +35,9 @@ class Users:
     def __init__(self, data: Data, clock: MessageClock) -> None:
         self._data = data
         self._clock = clock
+        self.on_change: list[Callable[[UserKey, int], None]] = []
+        """Called with each user to whom the application gives another name or portrait, and the
+        new version of his profile."""
 
     def operations(self) -> Operations:
         """The topics it answers."""
@@ -54,19 +63,56 @@ class Users:
         """
         if not is_user_id(user_id):
             raise ServiceError(ErrorCode.BIZ_ERROR_INVALID_PARAMETER)
-        now = self._clock.now()
-        await self._data.write(
-            partial(table.register, app=app, user=user_id, name=name, portrait=portrait, time=now)
+        write = partial(
+            _register,
+            app=app,
+            user=user_id,
+            name=name,
+            portrait=portrait,
+            time=self._clock.now(),
         )
+        self._changed((app, user_id), await self._data.write(write))
 
     async def update(
         self, app: str, user_id: str, *, name: str | None = None, portrait: str | None = None
     ) -> None:
         """Change what is not None. Nothing happens if the user is not registered."""
-        await self._data.write(
-            partial(table.change, app=app, user=user_id, name=name, portrait=portrait)
+        write = partial(
+            _update, app=app, user=user_id, name=name, portrait=portrait, time=self._clock.now()
         )
+        version = await self._data.write(write)
+        if version is not None:
+            self._changed((app, user_id), version)
 
     async def info(self, app: str, user_id: str) -> Profile | None:
         """What is known of a user; None if he was never registered."""
         return await self._data.read(partial(table.profile, app=app, user=user_id))
+
+    async def everybody(self, app: str, *, after: str, count: int) -> list[str]:
+        """The next users whom the server has heard of, in the order of their ids."""
+        return await self._data.read(partial(table.everybody, app=app, after=after, count=count))
+
+    def _changed(self, key: UserKey, version: int) -> None:
+        for call in self.on_change:
+            call(key, version)
+
+
+def _register(
+    connection: Connection, *, app: str, user: str, name: str, portrait: str, time: int
+) -> int:
+    table.register(connection, app=app, user=user, name=name, portrait=portrait, time=time)
+    return profiles.change(connection, app=app, user=user, now=time)
+
+
+def _update(
+    connection: Connection,
+    *,
+    app: str,
+    user: str,
+    name: str | None,
+    portrait: str | None,
+    time: int,
+) -> int | None:
+    if not table.change(connection, app=app, user=user, name=name, portrait=portrait):
+        return None
+    return profiles.change(connection, app=app, user=user, now=time)

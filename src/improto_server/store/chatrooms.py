@@ -152,20 +152,23 @@ class Left(NamedTuple):
     """Rooms that go when they stay empty."""
     owners: list[tuple[Place, str]]
     """Users whose entries go if they do not come back."""
+    kept: list[Place]
+    """Rooms that last while nobody is in."""
 
 
 def left(connection: Connection) -> Left:
     """For the start: reads all rooms, and all entries."""
-    rooms = connection.execute(
-        select(conversations.c.app, conversations.c.first)
+    rooms: tuple[list[Place], list[Place]] = ([], [])
+    found = connection.execute(
+        select(conversations.c.app, conversations.c.first, chatrooms.c.is_kept)
         .join_from(chatrooms, conversations, conversations.c.id == chatrooms.c.conversation)
-        .where(chatrooms.c.is_kept == 0)
+        .order_by(chatrooms.c.conversation)
     )
+    for app, id, is_kept in found:
+        rooms[is_kept].append(_place(app, id))
+    empty, kept = rooms
     owners = connection.execute(_UNCLAIMED)
-    return Left(
-        [_place(app, id) for app, id in rooms],
-        [(_place(app, id), name) for app, id, name in owners],
-    )
+    return Left(empty, [(_place(app, id), name) for app, id, name in owners], kept)
 
 
 def room(connection: Connection, *, place: Place, count: int) -> RoomRow:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import text
 
+from improto.codes import ConversationType
 from improto.messages import MessageDirection
 from improto_server.store import names
-from improto_server.store.schema import FOREVER, RECEIVED, SENT, addressee
+from improto_server.store.schema import FOREVER, LISTED, RECEIVED, SENT, addressee, is_shared
 from improto_server.store.values import HistoryPage, InboxItem, InboxPage
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ _HISTORY = f"""
     SELECT messages.time, CASE users.name WHEN :reader THEN {SENT} ELSE {RECEIVED} END, {_COLUMNS}
     FROM messages {_JOINS}
     WHERE conversation = :conversation AND in_history = 1 AND length(item) > 0
+    AND object_name IS NOT :left_out
     AND NOT EXISTS (SELECT 1 FROM hidden WHERE hidden.owner = :owner
         AND hidden.conversation = :conversation AND hidden.time = messages.time)
     """
@@ -98,6 +100,24 @@ _HISTORY_AFTER = text(f"{_HISTORY} AND time > :floor ORDER BY time LIMIT :count"
 
 _CLEARED = text(
     "SELECT cleared_until FROM views WHERE owner = :owner AND conversation = :conversation"
+)
+
+# By its time, which few messages of the whole server have. Who reads a room is not in the store.
+_OF_TWO = ", ".join(str(int(type)) for type in sorted(LISTED) if not is_shared(type))
+_BY_UID = text(
+    f"""
+    SELECT messages.time, CASE users.name WHEN :reader THEN {SENT} ELSE {RECEIVED} END, {_COLUMNS}
+    FROM messages {_JOINS}
+    LEFT JOIN views ON views.owner = :owner AND views.conversation = messages.conversation
+    LEFT JOIN memberships ON memberships.member = :owner
+        AND memberships.conversation = messages.conversation AND until = {FOREVER}
+    WHERE in_history = 1 AND messages.time = :time AND uid = :uid AND length(item) > 0
+    AND conversations.app = :app AND messages.time > coalesce(cleared_until, 0)
+    AND CASE WHEN type IN ({_OF_TWO}) THEN :reader IN (first, second)
+        ELSE type = {int(ConversationType.CHATROOM)} OR messages.time > since END
+    AND NOT EXISTS (SELECT 1 FROM hidden WHERE hidden.owner = :owner
+        AND hidden.conversation = messages.conversation AND hidden.time = messages.time)
+    """
 )
 
 
@@ -164,6 +184,7 @@ def history(
     before: int | None = None,
     after: int | None = None,
     since: int = 0,
+    left_out: str | None = None,
     max_bytes: int = PAGE_BYTES,
 ) -> HistoryPage:
     """A piece of the conversation of type ``type`` that ``reader`` has with ``target``.
@@ -172,7 +193,8 @@ def history(
     ``after`` the oldest of those with a larger time; not both. At most ``count`` (1 or more)
     items and ``max_bytes`` bytes of items, but at least one item if there is any.
 
-    Left out are messages up to ``since`` and what the reader has cleared or hidden for himself.
+    Left out are messages up to ``since``, those with the object name ``left_out``, and what the
+    reader has cleared or hidden for himself.
     """
     if before is not None and after is not None:
         raise ValueError("history goes on before a time or after one, not both")
@@ -184,6 +206,7 @@ def history(
         # Numbers begin with 1, so this is a user who has nothing hidden or cleared.
         "owner": names.user_id(connection, app, reader) or 0,
         "reader": reader,
+        "left_out": left_out,
     }
     cleared = connection.scalar(_CLEARED, parameters) or 0
     parameters["count"] = count + 1
@@ -195,6 +218,19 @@ def history(
     if after is not None:
         items.reverse()
     return HistoryPage(items=tuple(items), has_more=not is_finished)
+
+
+def by_uid(
+    connection: Connection, *, app: str, reader: str, uid: str, time: int
+) -> InboxItem | None:
+    """A message that history has and ``reader`` may read, and has not put away for himself.
+
+    Whether he is in the room, if it was said in one, is for the caller to find out.
+    """
+    owner = names.user_id(connection, app, reader) or 0
+    parameters = {"app": app, "owner": owner, "reader": reader, "uid": uid, "time": time}
+    with connection.execute(_BY_UID, parameters) as rows:
+        return next(_items(rows), None)
 
 
 class _Box(NamedTuple):

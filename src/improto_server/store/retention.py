@@ -1,7 +1,8 @@
 """Forgetting what is older than the offline window (session 8.3, operations 2.1).
 
 Boxes lose what is too old, and so does the table of messages those that only boxes knew;
-history stays. The work is done in slices, so that no message waits long behind it.
+history stays. The event stream loses what is as old, and more of whoever has very much
+(:mod:`.events`). The work is done in slices, so that no message waits long behind it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, delete, func, select, text
 
+from improto_server.store import events
 from improto_server.store.schema import RECEIVED, SENT, boxes, messages, users
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ class Forgetting:
     """Times below it are too old."""
     next_user: int | None = 1
     """The user whose boxes come next; None: boxes are done."""
+    next_reader: int | None = 1
+    """The user whose events come next; None: events are done."""
     entries: int = 0
     """Box entries deleted so far."""
     is_finished: bool = False
@@ -59,8 +63,7 @@ def forget_slice(connection: Connection, state: Forgetting) -> Forgetting:
     """Do one slice of the work inside the transaction of ``connection``."""
     limits = {"before": state.before, "rows": SLICE_ROWS}
     if state.next_user is None:
-        deleted = connection.execute(_DELETE_MESSAGES, limits).rowcount
-        return replace(state, is_finished=deleted < SLICE_ROWS)
+        return _forget_beyond_boxes(connection, state, limits)
     last_user = state.next_user + SLICE_ROWS - 1
     entries = connection.execute(
         _OLD_ENTRIES, {**limits, "first_user": state.next_user, "last_user": last_user}
@@ -75,3 +78,14 @@ def forget_slice(connection: Connection, state: Forgetting) -> Forgetting:
         newest_user = connection.scalar(select(func.max(users.c.id))) or 0
         next_user = last_user + 1 if last_user < newest_user else None
     return replace(state, next_user=next_user, entries=state.entries + len(entries))
+
+
+def _forget_beyond_boxes(
+    connection: Connection, state: Forgetting, limits: dict[str, int]
+) -> Forgetting:
+    if state.next_reader is not None:
+        next_reader = events.forget(connection, before=state.before, first_user=state.next_reader)
+        return replace(state, next_reader=next_reader)
+    deleted = connection.execute(_DELETE_MESSAGES, limits).rowcount
+    deleted = max(deleted, events.forget_unread(connection, **limits))
+    return replace(state, is_finished=deleted < SLICE_ROWS)

@@ -8,14 +8,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, bindparam, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    func,
+    select,
+)
 from sqlalchemy.dialects import sqlite
 
+from improto.codes import UserSettingStatus
 from improto_server.store import names
 from improto_server.store.schema import addressee, conversations, metadata, users
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection, Select
 
     from improto_server.clock import UserKey
 
@@ -34,6 +48,39 @@ Index(
     "conversation_settings_by_version",
     conversation_settings.c.owner,
     conversation_settings.c.version,
+)
+
+type_levels = Table(
+    "type_levels",
+    metadata,
+    Column("owner", BigInteger, primary_key=True, autoincrement=False),
+    Column("type", Integer, primary_key=True, autoincrement=False, comment="ConversationType"),
+    Column("level", Integer, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    comment="how loud a type of conversations is to a user",
+    sqlite_with_rowid=False,
+)
+
+user_settings = Table(
+    "user_settings",
+    metadata,
+    Column("owner", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    comment="what a user has set for himself",
+    sqlite_with_rowid=False,
+)
+
+quiet_hours = Table(
+    "quiet_hours",
+    metadata,
+    Column("owner", BigInteger, primary_key=True, autoincrement=False),
+    Column("start", Text, nullable=False),
+    Column("minutes", Integer, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("timezone", Text, nullable=False),
+    comment="when users want to be left alone every day",
 )
 
 tags = Table(
@@ -58,8 +105,9 @@ offline_windows = Table(
 )
 
 SETTINGS_AT_ONCE: Final = 5000
-"""Rows of one answer: some 300 KB. Whoever has more is told the newest."""
+"""Changes of one answer: some 300 KB. Whoever has more is told the newest."""
 
+_change = conversation_settings.alias("change")
 _CHANGED = (
     select(
         conversations.c.type,
@@ -76,11 +124,22 @@ _CHANGED = (
     )
     .where(
         conversation_settings.c.owner == bindparam("owner"),
-        conversation_settings.c.version > bindparam("version"),
+        conversation_settings.c.conversation.in_(
+            select(_change.c.conversation)
+            .where(_change.c.owner == bindparam("owner"), _change.c.version > bindparam("version"))
+            .order_by(_change.c.version.desc())
+            .limit(bindparam("most"))
+        ),
     )
-    .order_by(conversation_settings.c.version.desc())
-    .limit(SETTINGS_AT_ONCE)
 )
+_NEWEST = [
+    select(func.max(each.c.version)).where(each.c.owner == bindparam("owner"))
+    for each in (conversation_settings, type_levels)
+]
+_NEWEST_OF_USER = [
+    select(func.max(each.c.version)).where(each.c.owner == bindparam("owner"))
+    for each in (tags, user_settings)
+]
 _VALUE = select(conversation_settings.c.value).where(
     conversation_settings.c.owner == bindparam("owner"),
     conversation_settings.c.conversation == bindparam("conversation"),
@@ -95,13 +154,37 @@ _SET = _ADD.on_conflict_do_update(
     index_elements=["owner", "conversation", "kind"],
     set_={"value": _ADD.excluded.value, "version": _ADD.excluded.version},
 )
-_TAGS = select(tags).where(
-    tags.c.owner == bindparam("owner"), tags.c.version > bindparam("version")
+_TAGS = select(tags).where(tags.c.owner == bindparam("owner"))
+_FORGET_REMOVED = delete(tags).where(
+    tags.c.owner == bindparam("owner"), tags.c.status == UserSettingStatus.REMOVED
 )
 _ADD_TAG = sqlite.insert(tags)
 _SET_TAG = _ADD_TAG.on_conflict_do_update(
     index_elements=["owner", "tag"],
     set_={name: _ADD_TAG.excluded[name] for name in ("name", "created", "version", "status")},
+)
+_LEVELS = select(type_levels).where(
+    type_levels.c.owner == bindparam("owner"), type_levels.c.version > bindparam("version")
+)
+_ADD_LEVEL = sqlite.insert(type_levels)
+_SET_LEVEL = _ADD_LEVEL.on_conflict_do_update(
+    index_elements=["owner", "type"],
+    set_={name: _ADD_LEVEL.excluded[name] for name in ("level", "version")},
+)
+_OF_USER = select(user_settings).where(
+    user_settings.c.owner == bindparam("owner"), user_settings.c.version > bindparam("version")
+)
+_ADD_OF_USER = sqlite.insert(user_settings)
+_SET_OF_USER = _ADD_OF_USER.on_conflict_do_update(
+    index_elements=["owner", "key"],
+    set_={name: _ADD_OF_USER.excluded[name] for name in ("value", "version")},
+)
+_HOURS = select(quiet_hours).where(quiet_hours.c.owner == bindparam("owner"))
+_NO_HOURS = delete(quiet_hours).where(quiet_hours.c.owner == bindparam("owner"))
+_ADD_HOURS = sqlite.insert(quiet_hours)
+_SET_HOURS = _ADD_HOURS.on_conflict_do_update(
+    index_elements=["owner"],
+    set_={name: _ADD_HOURS.excluded[name] for name in ("start", "minutes", "level", "timezone")},
 )
 _WINDOWS = select(users.c.app, users.c.name, offline_windows.c.days).join_from(
     offline_windows, users, users.c.id == offline_windows.c.owner
@@ -123,6 +206,34 @@ class Setting(NamedTuple):
     version: int
 
 
+class Level(NamedTuple):
+    """How loud a type of conversations is."""
+
+    type: int
+    level: int
+    """-1 to 5 (sdk5 8.3)."""
+    version: int
+
+
+class UserSetting(NamedTuple):
+    """Something that a user has set for himself."""
+
+    key: str
+    value: str
+    version: int
+
+
+class QuietHours(NamedTuple):
+    """When a user wants to be left alone every day."""
+
+    start: str
+    """``HH:mm:ss``."""
+    minutes: int
+    level: int
+    timezone: str
+    """Empty if he has not said."""
+
+
 class Tag(NamedTuple):
     """A name by which a user sorts his conversations."""
 
@@ -137,13 +248,35 @@ class Tag(NamedTuple):
 
 
 def changed(connection: Connection, *, app: str, user: str, version: int) -> list[Setting]:
-    """Settings with a higher version, the newest first."""
+    """All settings of the conversations of which one has a higher version, the oldest first.
+
+    All, because SDK 2.9.2 takes what it is not told for not set.
+    """
     owner = names.user_id(connection, app, user) or 0
-    rows = connection.execute(_CHANGED, {"owner": owner, "version": version})
-    return [
+    limits = {"owner": owner, "version": version, "most": SETTINGS_AT_ONCE}
+    found = [
         Setting(row.type, addressee(user, row.first, row.second), row.kind, row.value, row.version)
-        for row in rows
+        for row in connection.execute(_CHANGED, limits)
     ]
+    return sorted(found, key=lambda setting: setting.version)
+
+
+def newest(connection: Connection, *, app: str, user: str) -> int:
+    """The version of the newest setting of conversations or of a type of them; 0 if none."""
+    return _newest(connection, _NEWEST, app, user)
+
+
+def newest_of_user(connection: Connection, *, app: str, user: str) -> int:
+    """The version of the newest tag or setting of the user himself; 0 if none."""
+    return _newest(connection, _NEWEST_OF_USER, app, user)
+
+
+def _newest(
+    connection: Connection, queries: Sequence[Select[tuple[int]]], app: str, user: str
+) -> int:
+    owner = {"owner": names.user_id(connection, app, user) or 0}
+    found: list[int] = [connection.scalar(query, owner) or 0 for query in queries]
+    return max(found)
 
 
 def value(
@@ -188,10 +321,10 @@ def of_kind(connection: Connection, owner: int, kind: int) -> dict[int, str]:
     return {row.conversation: row.value for row in rows}
 
 
-def tags_of(connection: Connection, *, app: str, user: str, version: int = 0) -> list[Tag]:
-    """The user's tags with a higher version, also those that are gone."""
+def tags_of(connection: Connection, *, app: str, user: str) -> list[Tag]:
+    """The user's tags, also those that have gone last."""
     owner = names.user_id(connection, app, user) or 0
-    rows = connection.execute(_TAGS, {"owner": owner, "version": version})
+    rows = connection.execute(_TAGS, {"owner": owner})
     return [Tag(row.tag, row.name, row.created, row.version, row.status) for row in rows]
 
 
@@ -199,6 +332,53 @@ def put_tag(connection: Connection, *, app: str, user: str, tag: Tag) -> None:
     """Make a tag, or change it."""
     owner = names.ensure_user(connection, app, user)
     connection.execute(_SET_TAG, {"owner": owner, **tag._asdict()})
+
+
+def forget_removed_tags(connection: Connection, *, app: str, user: str) -> None:
+    """Forget tags that are gone; those that go now will be the newest change."""
+    connection.execute(_FORGET_REMOVED, {"owner": names.ensure_user(connection, app, user)})
+
+
+def levels(connection: Connection, *, app: str, user: str, version: int) -> list[Level]:
+    """How loud types of conversations are, those with a higher version."""
+    owner = names.user_id(connection, app, user) or 0
+    rows = connection.execute(_LEVELS, {"owner": owner, "version": version})
+    return [Level(row.type, row.level, row.version) for row in rows]
+
+
+def put_level(connection: Connection, *, app: str, user: str, level: Level) -> None:
+    """Say how loud a type of conversations is."""
+    owner = names.ensure_user(connection, app, user)
+    connection.execute(_SET_LEVEL, {"owner": owner, **level._asdict()})
+
+
+def of_user(connection: Connection, *, app: str, user: str, version: int) -> list[UserSetting]:
+    """What the user has set for himself, with a higher version; tags are not among it."""
+    owner = names.user_id(connection, app, user) or 0
+    rows = connection.execute(_OF_USER, {"owner": owner, "version": version})
+    return [UserSetting(row.key, row.value, row.version) for row in rows]
+
+
+def put_of_user(connection: Connection, *, app: str, user: str, setting: UserSetting) -> None:
+    """Set something for the user himself."""
+    owner = names.ensure_user(connection, app, user)
+    connection.execute(_SET_OF_USER, {"owner": owner, **setting._asdict()})
+
+
+def hours(connection: Connection, *, app: str, user: str) -> QuietHours | None:
+    """The user's quiet hours; None if he has none."""
+    owner = names.user_id(connection, app, user) or 0
+    row = connection.execute(_HOURS, {"owner": owner}).one_or_none()
+    return None if row is None else QuietHours(*row[1:])
+
+
+def put_hours(connection: Connection, *, app: str, user: str, hours: QuietHours | None) -> None:
+    """Set the user's quiet hours; None: he has none any more."""
+    owner = names.ensure_user(connection, app, user)
+    if hours is None:
+        connection.execute(_NO_HOURS, {"owner": owner})
+    else:
+        connection.execute(_SET_HOURS, {"owner": owner, **hours._asdict()})
 
 
 def windows(connection: Connection) -> dict[UserKey, int]:

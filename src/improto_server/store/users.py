@@ -1,4 +1,4 @@
-"""What the application has told about its users: names and portraits."""
+"""What users are called, as the application or they themselves have said: names, portraits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Column, Table, Text, bindparam, select, updat
 from sqlalchemy.dialects import sqlite
 
 from improto_server.store import names
-from improto_server.store.schema import metadata
+from improto_server.store.schema import metadata, users
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -25,6 +25,14 @@ profiles = Table(
 
 _PROFILE = select(profiles.c.name, profiles.c.portrait, profiles.c.created).where(
     profiles.c.user == bindparam("who")
+)
+
+# By the index of names.
+_EVERYBODY = (
+    select(users.c.name)
+    .where(users.c.app == bindparam("app"), users.c.name > bindparam("after"))
+    .order_by(users.c.name)
+    .limit(bindparam("count"))
 )
 
 
@@ -58,10 +66,37 @@ def register(
 
 def change(
     connection: Connection, *, app: str, user: str, name: str | None, portrait: str | None
-) -> None:
-    """Give a registered user a new name or portrait; None leaves what is there."""
+) -> bool:
+    """Give a registered user a new name or portrait; None leaves what is there.
+
+    False if nothing was given, or he is not registered.
+    """
     values = {"name": name, "portrait": portrait}
     given = {column: value for column, value in values.items() if value is not None}
-    if given:
-        number = names.user_id(connection, app, user)
-        connection.execute(update(profiles).where(profiles.c.user == number).values(given))
+    if not given:
+        return False
+    number = names.user_id(connection, app, user)
+    found = connection.execute(update(profiles).where(profiles.c.user == number).values(given))
+    return found.rowcount > 0
+
+
+def introduce(
+    connection: Connection,
+    *,
+    app: str,
+    user: str,
+    name: str | None,
+    portrait: str | None,
+    time: int,
+) -> None:
+    """Give a user a new name or portrait, and register him at ``time`` if he is not yet."""
+    number = names.ensure_user(connection, app, user)
+    row = {"user": number, "name": name or "", "portrait": portrait or "", "created": time}
+    connection.execute(sqlite.insert(profiles).values(row).on_conflict_do_nothing())
+    change(connection, app=app, user=user, name=name, portrait=portrait)
+
+
+def everybody(connection: Connection, *, app: str, after: str, count: int) -> list[str]:
+    """The next users of an app whom the store has heard of, in the order of their ids."""
+    rows = connection.scalars(_EVERYBODY, {"app": app, "after": after, "count": count})
+    return list(rows)

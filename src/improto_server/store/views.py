@@ -7,8 +7,10 @@ has hidden (:mod:`.schema`). So a mark that comes twice or late does no harm.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import msgspec
 from sqlalchemy import BigInteger, Column, Integer, Table, bindparam, text, update
 from sqlalchemy.dialects import sqlite
 
@@ -28,7 +30,7 @@ from improto_server.store.schema import (
 from improto_server.store.values import InboxItem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from sqlalchemy import Connection, TextClause
 
@@ -48,7 +50,7 @@ _GROUPS: Final = f"{int(ConversationType.DISCUSSION)}, {int(ConversationType.GRO
 
 # One row for each conversation that the user may read. He sees what is later than "bottom" and
 # has seen what is not later than "seen"; who joins a group has seen what was said before.
-_MINE: Final = f"""
+MINE: Final = f"""
     SELECT views.conversation AS place, type, first, second, removed_until,
         max(cleared_until, coalesce(since, 0)) AS bottom,
         max(read_until, cleared_until) AS seen
@@ -68,13 +70,15 @@ _NEWEST: Final = """
     """
 
 _LISTED: Final = f"""
-    WITH mine AS ({_MINE}),
+    WITH mine AS ({MINE} {{wanted}}),
     listed AS MATERIALIZED (SELECT mine.*, ({_NEWEST}) AS newest FROM mine)
     """
+_OF_TYPES: Final = "AND type IN (SELECT value FROM json_each(:types))"
+_OF_PLACES: Final = "AND views.conversation IN (SELECT value FROM json_each(:places))"
 
 # The newest message counts itself, so a conversation without any has no number. Without a bound
 # on the time, the database would look for it among the messages of all conversations.
-_UNREAD: Final = """
+UNREAD: Final = """
     coalesce((SELECT number FROM messages
         WHERE conversation = place AND in_history = 1 AND time > 0
         ORDER BY time DESC LIMIT 1), 0)
@@ -90,20 +94,33 @@ _UNREAD: Final = """
             WHERE recalls.conversation = place AND recalls.time = hidden.time))
     """
 
-# "+" keeps the bound away from the messages' index: each would be read that is older.
-_LIST = text(
-    f"""
+_ENTRIES: Final = f"""
     {_LISTED}
-    SELECT newest, type, users.name, first, second, flags, item, {_UNREAD}
+    SELECT newest, type, users.name, first, second, flags, item, {UNREAD}
     FROM listed
     CROSS JOIN messages ON conversation = place AND in_history = 1 AND time = newest
     JOIN users ON users.id = messages.sender
-    WHERE newest > removed_until AND +newest < :before
-    ORDER BY newest DESC LIMIT :count
     """
+
+
+@lru_cache(maxsize=8)
+def _list_statement(*, is_forward: bool, of_types: bool, of_places: bool) -> TextClause:
+    wanted = " ".join([_OF_TYPES] * of_types + [_OF_PLACES] * of_places)
+    # "+" keeps the bounds away from the messages' index: each would be read that is older.
+    return text(
+        f"""
+        {_ENTRIES.format(wanted=wanted)}
+        WHERE newest > removed_until AND +newest > :after AND +newest < :before
+        ORDER BY newest {"" if is_forward else "DESC"} LIMIT :count
+        """
+    )
+
+
+_LAST = text(_ENTRIES.format(wanted="AND views.conversation = :place"))
+_TOTAL = text(
+    f"{_LISTED.format(wanted='')} SELECT sum({UNREAD}) FROM listed WHERE newest > removed_until"
 )
-_TOTAL = text(f"{_LISTED} SELECT sum({_UNREAD}) FROM listed WHERE newest > removed_until")
-_ONE = text(f"WITH mine AS ({_MINE} AND views.conversation = :place) SELECT {_UNREAD} FROM mine")
+_ONE = text(f"WITH mine AS ({MINE} AND views.conversation = :place) SELECT {UNREAD} FROM mine")
 
 _NEWEST_SENT = text(f"SELECT max(time) FROM boxes WHERE owner = :owner AND direction = {SENT}")
 
@@ -131,9 +148,9 @@ class ListPage(NamedTuple):
     """A piece of somebody's list of conversations."""
 
     entries: list[ListEntry]
-    """The one with the newest message first."""
+    """In the order that was asked for."""
     is_finished: bool
-    """True if there are no older ones."""
+    """True if there are no more."""
 
 
 def conversations(
@@ -142,41 +159,75 @@ def conversations(
     app: str,
     user: str,
     count: int,
-    before: int | None = None,
+    after: int = 0,
+    before: int = FOREVER,
+    is_forward: bool = False,
+    types: Collection[int] | None = None,
+    places: Collection[int] | None = None,
     max_bytes: int = PAGE_BYTES,
 ) -> ListPage:
-    """The user's conversations, the newest first; with ``before`` those whose newest message has
-    a smaller time.
+    """The user's conversations whose newest message has a time between ``after`` and ``before``.
 
-    At most ``count`` (1 or more) entries and ``max_bytes`` bytes of messages, but at least one
-    entry if there is any. Left out is what he has taken off the list and nobody has written to
-    since, and groups that he is not in.
+    The newest first, or if ``is_forward`` the oldest; if given, only those of some ``types``, and
+    only those with some numbers, ``places``. At most ``count`` entries and ``max_bytes`` bytes of
+    messages, but at least one entry if there is any and ``count`` is not 0. Left out is what he
+    has taken off the list and nobody has written to since, and groups that he is not in.
     """
     owner = names.user_id(connection, app, user)
     if owner is None:
         return ListPage([], True)
-    edge = FOREVER if before is None else before
-    parameters = {"owner": owner, "before": edge, "count": count + 1}
+    parameters: dict[str, Any] = {
+        "owner": owner,
+        "after": after,
+        "before": before,
+        "count": count + 1,
+    }
+    statement = _list_statement(
+        is_forward=is_forward, of_types=types is not None, of_places=places is not None
+    )
+    if types is not None:
+        parameters["types"] = _as_list(types)
+    if places is not None:
+        parameters["places"] = _as_list(places)
     entries: list[ListEntry] = []
     size = 0
-    row: Any
-    with connection.execute(_LIST, parameters) as rows:
+    with connection.execute(statement, parameters) as rows:
         for row in rows:
-            time, type, sender, first, second, flags, item, unread = row
-            size += len(item)
+            entry = _entry(row, user)
+            size += len(entry.message.item)
             if len(entries) == count or (entries and size > max_bytes):
                 return ListPage(entries, False)
-            message = InboxItem(
-                time=time,
-                direction=MessageDirection(SENT if sender == user else RECEIVED),
-                type=type,
-                sender=sender,
-                target=addressee(sender, first, second),
-                flags=flags,
-                item=item,
-            )
-            entries.append(ListEntry(type, addressee(user, first, second), message, unread))
+            entries.append(entry)
     return ListPage(entries, True)
+
+
+def last(
+    connection: Connection, *, app: str, user: str, type: int, target: str
+) -> ListEntry | None:
+    """One conversation, also one that is not on the list; None if the user can read nothing in
+    it."""
+    key = _key(connection, app, user, type, target)
+    row = None if key is None else connection.execute(_LAST, key).one_or_none()
+    return None if row is None else _entry(row, user)
+
+
+def _as_list(numbers: Collection[int]) -> str:
+    """As JSON: one parameter, however many there are."""
+    return msgspec.json.encode([*numbers]).decode()
+
+
+def _entry(row: Any, user: str) -> ListEntry:
+    time, type, sender, first, second, flags, item, unread = row
+    message = InboxItem(
+        time=time,
+        direction=MessageDirection(SENT if sender == user else RECEIVED),
+        type=type,
+        sender=sender,
+        target=addressee(sender, first, second),
+        flags=flags,
+        item=item,
+    )
+    return ListEntry(type, addressee(user, first, second), message, unread)
 
 
 def unread(connection: Connection, *, app: str, user: str, type: int, target: str) -> int:

@@ -21,10 +21,10 @@
 // {userIds, isMentioning, isExpandable, isStatus}.
 
 const im = (() => {
-  const { ConversationType, MessageTag, RongIMClient } = RongIMLib;
-  const { PRIVATE } = ConversationType;
+  const { MessageTag, RongIMClient } = RongIMLib;
   const sdk = () => RongIMClient.getInstance();
 
+  const connectionType = location.search === "?comet" ? "comet" : "websocket";
   const statuses = [];
   const messages = [];
   const typing = [];
@@ -92,7 +92,7 @@ const im = (() => {
     receipts,
 
     init(appKey, navigation) {
-      RongIMClient.init(appKey, null, { navi: navigation });
+      RongIMClient.init(appKey, null, { navi: navigation, connectionType });
       RongIMClient.setConnectionStatusListener({ onChanged: (status) => statuses.push(status) });
       RongIMClient.setOnReceiveMessageListener({
         onReceived(message) {
@@ -110,7 +110,7 @@ const im = (() => {
         onChanged(news) {
           for (const { targetId, list } of news) {
             for (const { userId, messageType } of list) {
-              typing.push({ conversation: targetId, user: userId, kind: messageType });
+              typing.push([userId, targetId, messageType]);
             }
           }
         },
@@ -126,8 +126,17 @@ const im = (() => {
     disconnect: () => sdk().disconnect(),
 
     // All at once: none waits for the answer to an earlier one.
-    sendAll: (place, kind, contents, how) =>
-      Promise.all(contents.map((content) => send(place, kind, content, how))),
+    async sendAll(place, kind, contents, how) {
+      if (connectionType !== "comet") {
+        return Promise.all(contents.map((content) => send(place, kind, content, how)));
+      }
+      // Requests that are under way together may overtake each other (http 5.3).
+      const answers = [];
+      for (const content of contents) {
+        answers.push(await send(place, kind, content, how));
+      }
+      return answers;
+    },
 
     async recall(uid) {
       const { result, error } = await ask((answer) =>
@@ -136,8 +145,9 @@ const im = (() => {
       return result ? { result: result.map(plain) } : { error };
     },
 
-    sendTyping(to) {
-      sdk().sendTypingStatusMessage(PRIVATE, to, "RC:TxtMsg", { onSuccess() {}, onError() {} });
+    sendTyping([type, target]) {
+      const answer = { onSuccess() {}, onError() {} };
+      sdk().sendTypingStatusMessage(type, target, "RC:TxtMsg", answer);
     },
 
     expand: (uid, pairs) =>
