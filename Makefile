@@ -27,7 +27,7 @@ demo: $(VENV)/.installed-server ## Start a server with two users and say how the
 
 .PHONY: test
 test: $(VENV)/.installed-test ## Run all tests
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n auto --maxprocesses=4 --dist worksteal
 
 .PHONY: interop
 interop: $(VENV)/.installed-test ## Run only the tests against independent clients
@@ -53,6 +53,11 @@ format: $(VENV)/.installed-dev ## Repair what can be repaired without thinking
 	@$(PY) -m ruff check --fix-only --quiet .
 	@$(PY) -m ruff format .
 
+.PHONY: docs
+docs: $(VENV)/.installed-docs ## Build the manual as a site, warnings as errors, and say where
+	@$(PY) -m sphinx -E -W --keep-going -q -d build/doctrees docs build/docs
+	@echo build/docs/index.html
+
 .PHONY: bench
 bench: $(VENV)/.installed-dev ## Measure the core and the server
 	@$(PY) -m bench
@@ -77,7 +82,7 @@ proto: $(VENV)/.installed-dev ## Generate the protobuf module and its stubs agai
 clean: ## Remove everything made here: .venv, .demo, npm packages, the fuzz corpus, caches
 	@rm -rf $(VENV) .demo build dist htmlcov .coverage .coverage.* fuzz/corpus \
 		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache \
-		tests/interop/node_modules
+		tests/interop/sdks/*/node_modules
 	@find src tests tools fuzz bench examples -name __pycache__ -prune -exec rm -rf {} + \
 		2>/dev/null || true
 

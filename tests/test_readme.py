@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tests.samples import programs
+from tools.layout import ROOT
 
 if TYPE_CHECKING:
     import pytest
 
-README = Path(__file__).parent.parent / "README.md"
+README = ROOT / "README.md"
 MOST_LINES = 16
-
-
-def programs() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 
 
 def functions_of(program: str) -> dict[str, Any]:
@@ -36,14 +33,14 @@ def free_port() -> int:
 
 
 def test_the_programs_are_short() -> None:
-    assert len(programs()) == 2
-    for program in programs():
+    assert len(programs(README)) == 2
+    for program in programs(README):
         lines = [line for line in program.splitlines() if line.strip()]
         assert len(lines) <= MOST_LINES
 
 
 def test_the_client_talks_to_the_embedded_server(capsys: pytest.CaptureFixture[str]) -> None:
-    client, server = map(functions_of, programs())
+    client, server = map(functions_of, programs(README))
     port = free_port()
 
     async def run() -> None:

@@ -1,18 +1,24 @@
-"""The manual's picture of a connection's life, drawn from the table that the code runs on.
+"""The manual's page and picture of a connection's life, made from the table that the code runs on.
 
-python -m tools.state_diagram          # say whether docs/connection-states.md is up to date
-python -m tools.state_diagram --write  # bring it up to date
+python -m tools.state_diagram          # say whether they are up to date
+python -m tools.state_diagram --write  # bring them up to date
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from improto._lifecycle import TRANSITIONS, Input, State
 from tools.layout import ROOT
+from tools.state_picture import Step, picture
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PAGE = ROOT / "docs" / "connection-states.md"
+PICTURE = ROOT / "docs" / "pictures" / "connection.svg"
 
 INTRODUCTION = """\
 # The life of a connection
@@ -23,15 +29,14 @@ raises `LocalProtocolError`, a frame of the peer ends the connection as a violat
 `CLOSING` and `CLOSED` the peer's frames are ignored.
 
 This page is made from `improto/_lifecycle.py` by `python -m tools.state_diagram --write`.
+
+![The states and the steps between them, as in the table below](pictures/connection.svg)
 """
 
 
 def page() -> str:
     """The page as it should be."""
-    lines = [INTRODUCTION, "```mermaid", "stateDiagram-v2", f"    [*] --> {State.NEW.name}"]
-    for (state, happening), following in TRANSITIONS.items():
-        lines.append(f"    {state.name} --> {following.name}: {happening.name}")
-    lines += [f"    {State.CLOSED.name} --> [*]", "```", ""]
+    lines = [INTRODUCTION]
     lines += ["| state | meaning | what can happen | next state |", "| --- | --- | --- | --- |"]
     for (state, happening), following in TRANSITIONS.items():
         lines.append(
@@ -43,21 +48,40 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def drawing() -> str:
+    """The picture as it should be."""
+    steps = (
+        Step(state.name, happening.name, following.name)
+        for (state, happening), following in TRANSITIONS.items()
+    )
+    return picture("The life of a connection", [state.name for state in State], steps)
+
+
+def files() -> dict[Path, str]:
+    """What is made, and what it should hold."""
+    return {PAGE: page(), PICTURE: drawing()}
+
+
 def _is_used(happening: Input) -> bool:
     return any(happening is known for _, known in TRANSITIONS)
 
 
 def main() -> int:
-    """Write the page or compare it; how the process should end."""
+    """Write the files or compare them; how the process should end."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--write", action="store_true", help="bring the page up to date")
+    parser.add_argument("--write", action="store_true", help="bring them up to date")
     if parser.parse_args().write:
-        PAGE.write_text(page(), encoding="utf-8")
+        for path, text in files().items():
+            path.write_text(text, encoding="utf-8")
         return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page():
-        return 0
-    print(f"{PAGE.relative_to(ROOT)} is stale; run: python -m tools.state_diagram --write")
-    return 1
+    stale = [
+        path
+        for path, text in files().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    for path in stale:
+        print(f"{path.relative_to(ROOT)} is stale; run: python -m tools.state_diagram --write")
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":
