@@ -258,7 +258,8 @@ def test_questions_leave_one_after_the_other() -> None:
 def test_an_answer_that_comes_by_a_poll() -> None:
     script = Script.online()
     lane = script.ask()
-    lane.receive_eof(now=script.now)
+    lane.receive_data(http([]), now=script.now)
+    assert lane.data_to_send() == b""
     assert lane.is_over
     script.answer([queryack(2, {"version": 9})])
     [event] = script.events()
@@ -277,11 +278,27 @@ def test_data_that_is_no_payload_is_refused() -> None:
     assert event.status == 33003
 
 
-def test_a_lane_that_breaks() -> None:
+@pytest.mark.parametrize("data", [b"", b"HTTP/1.1 200 X\r\nx: " + b"y" * 20_000])
+def test_a_lane_that_breaks(data: bytes) -> None:
+    """What was posted on it may be lost, as with a WebSocket that breaks."""
     script = Script.online()
     lane = script.ask()
-    lane.receive_data(b"HTTP/1.1 200 X\r\nx: " + b"y" * 20_000, now=script.now)
+    if data:
+        lane.receive_data(data, now=script.now)
+    else:
+        lane.receive_eof(now=script.now)
     assert lane.data_to_send() == b""
+    assert lane.is_over
+    *_, end = script.events()
+    assert isinstance(end, ConnectionClosed)
+    assert end.reason.may_reconnect
+
+
+def test_a_lane_that_is_closed_between_two_posts() -> None:
+    script = Script.online()
+    lane = script.ask()
+    lane.receive_data(http([queryack(2, {"version": 9})]), now=script.now)
+    lane.receive_eof(now=script.now)
     assert lane.is_over
     assert script.client.connection.is_online
 

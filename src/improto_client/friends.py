@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PAGE: Final = 100
 """Entries of a page, and users in one request: the most that SDK 5.38.0 asks for."""
 
-MOST_PAGES: Final = 1000
+MOST_PAGES: Final = 100
 """Of one list. A server that always has one more would keep us for ever. Ours."""
 
 _BOTH: Final = 2

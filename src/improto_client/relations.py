@@ -1,10 +1,10 @@
-"""Other users: whom this one blocks, and who is there (operations 9 and 10)."""
+"""Other users: whom this one blocks, and who is there (operations 9 and 10, sdk5 8.4)."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from improto import payloads
 from improto.codes import ErrorCode
@@ -12,7 +12,21 @@ from improto.operations import GENERAL_ERRORS, Topic
 from improto_client.errors import Refused, Unreadable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from improto_client.link import Link
+
+FOLLOWED_AT_ONCE: Final = 200
+"""Users in one request, as SDK 5.38.0 has it. :meth:`Presence.online` makes several of more."""
+
+LONGEST_FOLLOWING: Final = 30 * 24 * 60 * 60
+"""Seconds, as SDK 5.38.0 has it."""
+
+_STATUS: Final = 1
+_FRIENDS: Final = 3
+"""``subType``: the status of users who are followed, or who are friends (sdk5 8.4)."""
+_ADD: Final = 0
+_END: Final = 1
 
 
 class Blacklist:
@@ -96,3 +110,44 @@ class Presence:
         """Set this user's number."""
         payload = payloads.SetUserStatusInput(status=number)
         await self._link.query(Topic.SET_USER_STATUS, None, payload, may_repeat=True)
+
+    async def follow(
+        self, user_ids: Iterable[str], *, seconds: int = LONGEST_FOLLOWING
+    ) -> list[str]:
+        """Follow the status of at most 200 users, for 60 seconds to 30 days.
+
+        Returns those who cannot be followed. Refused: 26020, the server has no subscriptions
+        (navigation: subDriven); 26021 and 26022, they or this user would have too many.
+        """
+        return await self._update(user_ids, _ADD, seconds=seconds)
+
+    async def unfollow(self, user_ids: Iterable[str]) -> None:
+        """Follow at most 200 users no longer; harmless if they are not followed."""
+        await self._update(user_ids, _END, seconds=0)
+
+    async def online(self, user_ids: Iterable[str], *, are_friends: bool = False) -> frozenset[str]:
+        """Which of these users are online, as far as they are followed; or are friends.
+
+        Refused with 26020: the server has no subscriptions.
+        """
+        wanted = [*dict.fromkeys(user_ids)]
+        found: set[str] = set()
+        for begin in range(0, len(wanted), FOLLOWED_AT_ONCE):
+            payload = payloads.QrySubDataReq(subType=_FRIENDS if are_friends else _STATUS)
+            for user_id in wanted[begin : begin + FOLLOWED_AT_ONCE]:
+                payload.subUsers.add(subUserId=user_id)
+            reply = await self._link.ask(
+                Topic.QRY_SUB_DATA, None, payload, payloads.PullSubDataResp, may_repeat=True
+            )
+            # There is one of each platform.
+            found |= {each.subUserId for each in reply.list if any(on.value for on in each.data)}
+        return frozenset(found)
+
+    async def _update(self, user_ids: Iterable[str], change: int, *, seconds: int) -> list[str]:
+        payload = payloads.UpdateUserSubReq(subType=_STATUS, opType=change, expiry=seconds)
+        for user_id in user_ids:
+            payload.subUsers.add(subUserId=user_id)
+        reply = await self._link.ask(
+            Topic.UPD_USER_SUB, None, payload, payloads.UpdateUserSubResp, may_repeat=True
+        )
+        return [each.subUserId for each in reply.subUsers]

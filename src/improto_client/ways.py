@@ -87,7 +87,8 @@ class Ways:
             ):
                 self._polling_until = -math.inf
             return False
-        if not any(map(_is_in_the_way, failures)):
+        signs = {*map(_is_hindered, failures)}
+        if True not in signs or False in signs:
             return False
         self.transport = "polling"
         self._has_polled = False
@@ -96,11 +97,11 @@ class Ways:
         return True
 
 
-def _is_in_the_way(failure: LoginFailed) -> bool:
-    """Whether something, and not the IM server, seems to hinder a WebSocket."""
+def _is_hindered(failure: LoginFailed) -> bool | None:
+    """Whether something hinders a WebSocket: False, there was one; None, nobody knows."""
     cause = failure.__cause__
     if isinstance(cause, ConnectionEnded):
         return cause.reason in _DROPPED
     if isinstance(cause, HandshakeRefused):
-        return cause.status not in _BUSY
-    return isinstance(cause, RemoteProtocolError)
+        return None if cause.status in _BUSY else True
+    return True if isinstance(cause, RemoteProtocolError) else None

@@ -169,9 +169,11 @@ class Application:
                 self.navigation.own_address = _join(gateway.host, port)
                 if gateway.hand_over_to:
                     self.gateway.hand_over(gateway.hand_over_to)
+                self.site.is_ready = not gateway.hand_over_to
                 try:
                     yield tuple(f"http://{_join(*address)}" for address in server.addresses)
                 finally:
+                    self.site.is_ready = False
                     self.gateway.drain()
                     await self._finish()
         finally:

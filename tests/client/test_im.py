@@ -30,7 +30,7 @@ from improto_server.app import Application
 from improto_server.config import load
 from improto_server.services.accounts import Accounts
 from improto_server.steps import start
-from tests.client.places import until
+from tests.client.places import line_to, no_upgrade, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -439,6 +439,29 @@ async def test_no_storage(tmp_path: Path) -> None:
     async with ann_and_bob(tmp_path) as (_, ann, _bob):
         refusal = await refused(ann.files.ticket(FileType.IMAGE))
         assert refusal == ErrorCode.QNTKN_GET_ERROR
+
+
+async def test_a_network_without_websocket(tmp_path: Path) -> None:
+    async with (
+        house(tmp_path) as at,
+        line_to(int(at.url.rpartition(":")[2])) as line,
+        at.connect("bob") as bob,
+    ):
+        line.hindrance = no_upgrade
+        token = Accounts({KEY: SECRET}).issue(KEY, "ann", now=time.time(), lifetime=60)
+        async with connect(host="127.0.0.1", port=line.port, app_key=KEY, token=token) as ann:
+            assert ann.transport == "polling"
+            await ann.messages.send(BOB, "by polling")
+            assert (await following(bob)).text == "by polling"
+            await bob.messages.send(ANN, "1")
+            assert (await following(ann)).text == "1"
+            await ann.disconnect()
+            line.hindrance = None
+            await bob.messages.send(ANN, "2")
+            await ann.reconnect()
+            assert ann.transport == "websocket"
+            await bob.messages.send(ANN, "3")
+            assert [(await following(ann)).text for _ in range(2)] == ["2", "3"]
 
 
 async def test_long_polling(tmp_path: Path) -> None:

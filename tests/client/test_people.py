@@ -135,6 +135,33 @@ async def test_lists_of_several_pages(tmp_path: Path) -> None:
         assert [each.user_id for each in newest] == friends[::-1]
 
 
+async def test_who_is_there(tmp_path: Path) -> None:
+    async with ann_and_bob(tmp_path) as (at, ann, bob):
+        everybody = ["bob", *(f"user{number}" for number in range(250))]
+        assert await ann.presence.online(everybody) == frozenset()
+        assert await ann.presence.follow(["bob", "user7"], seconds=60) == []
+        assert await ann.presence.online(everybody) == {"bob"}
+        await ann.presence.unfollow(["bob"])
+        assert await ann.presence.online(["bob"]) == frozenset()
+        await at.do(at.application.system.friends.befriend("demo", "ann", "bob"))
+        assert await ann.presence.online(["bob"], are_friends=True) == {"bob"}
+        await bob.disconnect()
+        while await ann.presence.online(["bob"], are_friends=True):
+            pass
+        assert await refused(ann.presence.follow(["eve"], seconds=1)) == 33003
+
+
+async def test_where_subscriptions_are_off(tmp_path: Path) -> None:
+    async with ann_and_bob(tmp_path, **{"users.subscriptions": False}) as (_, ann, _):
+        assert await refused(ann.presence.follow(["bob"])) == 26020
+
+
+async def test_who_cannot_be_followed() -> None:
+    reply = payloads.UpdateUserSubResp(subUsers=[payloads.UserSubDetail(subUserId="bob")])
+    async with told(Topic.UPD_USER_SUB, reply) as (_, im):
+        assert await im.presence.follow(["bob", "eve"]) == ["bob"]
+
+
 async def test_where_profiles_are_off(tmp_path: Path) -> None:
     async with ann_and_bob(tmp_path, **{"users.profiles": False}) as (_, ann, _):
         off = ErrorCode.RC_USER_PROFILE_SERVICE_UNAVAILABLE

@@ -21,6 +21,7 @@ AWAY = failure(ConnectionRefusedError())
 NO_WAY = NavigationFailed("", is_late=False)
 PROXY = failure(HandshakeRefused("no", status=400), NoWebSocket)
 BUSY = ServerBusy(ErrorCode.SERVER_UNAVAILABLE, "")
+BUSY.__cause__ = ConnectionEnded("", reason=CloseReason.REFUSED, status=3)
 
 
 def ended(reason: CloseReason) -> LoginFailed:
@@ -70,6 +71,12 @@ def test_what_does_not(failure: LoginFailed) -> None:
     assert not ways.failed([failure], now=1.0)
     ways.start(now=2.0)
     assert ways.transport == "websocket"
+
+
+def test_one_host_with_a_websocket_shows_that_there_may_be_one() -> None:
+    ways = Ways("auto")
+    ways.start(now=0.0)
+    assert not ways.failed([PROXY, BUSY], now=1.0)
 
 
 @pytest.mark.parametrize("wish", ["websocket", "polling"])

@@ -214,8 +214,12 @@ def test_groups_and_rooms(run: Run) -> None:
     run(sample(2)).assert_outcomes(passed=1)
 
 
+def test_the_applications_server(run: Run) -> None:
+    run(sample(3)).assert_outcomes(passed=1)
+
+
 def test_trouble(run: Run) -> None:
-    run(sample(3)).assert_outcomes(passed=2)
+    run(sample(4)).assert_outcomes(passed=2)
 
 
 def test_other_settings(run: Run) -> None:
@@ -224,11 +228,11 @@ def test_it(im_server, im_user):
     with im_user("alice").online(), im_user("alice").online():
         assert im_server.connections("alice") == 2
 """
-    run(sample(4) + check).assert_outcomes(passed=1)
+    run(sample(5) + check).assert_outcomes(passed=1)
 
 
 def test_without_pytest(capsys: pytest.CaptureFixture[str]) -> None:
-    exec(sample(5), {})
+    exec(sample(6), {})
     assert "hello" in capsys.readouterr().out
 
 

@@ -186,6 +186,21 @@ def test_what_is_sent_takes_its_time(server: ImServer, alice: ImUser) -> None:
         server.delay("alice", -1)
 
 
+def test_a_delay_that_ends_is_over_for_what_waits_too(
+    server: ImServer, alice: ImUser, bob: ImUser
+) -> None:
+    async def send_and_leave(user: Any, text: str) -> None:
+        with anyio.move_on_after(0.05):
+            await user.client.send(BOB, Text(text))
+
+    with alice.online() as sender, bob.online() as receiver:
+        server.delay("alice", 3600)
+        sender._portal.call(send_and_leave, sender, "one")
+        server.delay("alice", 0)
+        sender.send("bob", "two")
+        assert [receiver.receive().decoded() for _ in "12"] == [Text("one"), Text("two")]
+
+
 def test_a_delay_keeps_the_order(server: ImServer, alice: ImUser, bob: ImUser) -> None:
     texts = [f"message {number}" for number in range(30)]
 

@@ -268,6 +268,13 @@ def test_the_same_app_twice() -> None:
     )
 
 
+def test_used_signatures_are_remembered_for_a_while_only() -> None:
+    text = error(overrides={"web.api_repeats": False})
+    assert text.startswith("web.api_repeats can be false only if web.api_clock_seconds is above 0")
+    both = {"web.api_repeats": False, "web.api_clock_seconds": 60}
+    assert not load(environment={}, overrides=both).web.api_repeats
+
+
 @pytest.mark.parametrize(
     ("own", "other"),
     [

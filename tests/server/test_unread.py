@@ -235,8 +235,14 @@ def test_a_read_position_is_known_to_every_sdk(tmp_path: Path, sdk: str, target:
     rig.advance(1)
     assert rig.do(rig.system.conversations.unread(APP, "bob", type, target)) == 1
     # On the wire this time begins like a character that SDK 2.5.3 cannot read.
-    to_come = (rig.wall + 10_000) & ~0x7F | 0x70
-    assert read(bob, target, to_come, type) == 0
+    rig.wall = rig.wall & ~0x7F | 0xF0
+    other.frames()
+    assert read(bob, target, rig.wall + 10_000, type) == 0
+    copies = [
+        payloads.decode(payloads.SessionMsgReadInput, each.data).msgTime
+        for each in other.deliveries(Topic.UPD_R_TIME)
+    ]
+    assert copies == ([rig.wall] if sdk == SDK else [])
     assert rig.do(rig.system.conversations.unread(APP, "bob", type, target)) == 0
     assert marks(other) == [(target, f'{{"lastMessageSendTime":{rig.wall}}}')]
 

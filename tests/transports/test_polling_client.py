@@ -180,13 +180,22 @@ def test_posts_leave_one_after_the_other(online: PollingClient) -> None:
     assert online.next_post() is None
 
 
-@pytest.mark.parametrize("answer", [None, said(b"lost params", 400)])
-def test_a_post_without_an_answer(online: PollingClient, answer: HttpResponse | None) -> None:
-    """The polls tell what has become of it."""
+@pytest.mark.parametrize("answer", [None, said(b"lost params", 400), said(b"bad gateway", 502)])
+def test_a_post_that_may_not_have_arrived(
+    online: PollingClient, answer: HttpResponse | None
+) -> None:
+    """What comes after it must not overtake it."""
     online.send_frames([QUERY])
     online.next_post()
     online.answer_post(answer)
-    assert (online.error, online.is_lost, frames(online)) == (None, False, [])
+    assert (online.error, online.is_lost, frames(online)) == (None, True, [])
+    online.answer_post(None)
+    assert online.is_lost
+
+
+def test_nothing_is_lost_where_nothing_was_posted(online: PollingClient) -> None:
+    online.answer_post(None)
+    assert not online.is_lost
 
 
 def test_an_answer_to_a_post_that_cannot_be_read(online: PollingClient) -> None:

@@ -48,7 +48,8 @@ class PollingClient:
         self.error: RemoteProtocolError | None = None
         """Why nothing more will be understood; HandshakeRefused if there is no long polling."""
         self.is_lost = False
-        """The server knows nothing of the session any more."""
+        """The session cannot go on: the server knows nothing of it any more, or what was posted
+        may not have arrived, and must not be overtaken by what comes after it."""
         self._login = login
         self._session_id: str | None = None
         self._is_asking = False
@@ -84,10 +85,14 @@ class PollingClient:
     def answer_post(self, response: HttpResponse | None) -> None:
         """The answer to what :meth:`next_post` gave; None: there will be none.
 
-        Then, and after ``lost params``, the polls tell what has become of it.
+        None is harmless if there was nothing to answer.
         """
-        self._is_posting = False
-        if response is not None and response.status == HTTPStatus.OK:
+        was_posting, self._is_posting = self._is_posting, False
+        if response is None:
+            self.is_lost = self.is_lost or was_posting
+        elif response.status != HTTPStatus.OK:
+            self.is_lost = True
+        else:
             try:
                 self._read(response)
             except DecodeError as error:

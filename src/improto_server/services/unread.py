@@ -108,8 +108,8 @@ class Unread:
     ) -> None:
         """The caller has read a conversation up to ``msgTime``; a time to come counts as now.
 
-        It is RC:SRSMsg in the end. His other devices are shown what he said, and those that do
-        not know the topic pull the message. 33003: no such conversation, or a negative time.
+        It becomes RC:SRSMsg. His other devices are shown what he said, and those that do not know
+        the topic pull the message. 33003: no such conversation, or a negative time.
         21406, 22406: not a member. 20604: too many per second, together with messages.
         """
         type = conversation_type(request.type, request.channelId)
@@ -123,6 +123,10 @@ class Unread:
             partial(stored_type, app=app, user=user, type=type, target=request.channelId)
         )
         until = min(request.msgTime, self._clock.next(caller.key))
+        # With a time to come, SDK 5 would not clear the count again before then.
+        copy = payloads.SessionMsgReadInput()
+        copy.CopyFrom(request)
+        copy.msgTime = until
         mark = payloads.UpStreamMessage(
             sessionId=0,
             classname=SyncReadStatus.object_name,
@@ -136,7 +140,7 @@ class Unread:
             request.channelId,
             mark,
             device=caller.device,
-            copied_as=(_UPD_R_TIME, payloads.encode(request)),
+            copied_as=(_UPD_R_TIME, payloads.encode(copy)),
         )
 
     async def pull(

@@ -8,6 +8,7 @@ the connection's own idea. All of it happens on the server's event loop, which i
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
@@ -174,9 +175,8 @@ class _Client:
         self._find_faults = find_faults
         self._record = record
         self._teller = Teller()
-        self._waiting: deque[Callable[[], None]] = deque()
-        self._heard_at = 0.0
-        """When the last of them is heard, by the event loop's clock."""
+        self._waiting: deque[tuple[float, Callable[[], None]]] = deque()
+        """With when it is due, by the event loop's clock."""
         # Everything that the connection hears and says passes these, whoever wants it said.
         vars(connection).update(
             _handle_frame=partial(self._hear, connection._handle_frame),
@@ -195,14 +195,20 @@ class _Client:
     def later(self, call: Callable[[], None]) -> None:
         """Make a call when the user's delay has passed, behind those that were there before."""
         delay = self.faults.delay
-        if not delay and not self._waiting:
+        if not delay:
+            # At once again, and so is what has waited.
+            self._make_due(math.inf)
             call()
             return
-        self._waiting.append(call)
         loop = asyncio.get_running_loop()
-        # Not before those that were there; of timers for the same moment any may ring first.
-        self._heard_at = max(self._heard_at, loop.time() + delay)
-        loop.call_at(self._heard_at, lambda: self._waiting.popleft()())
+        due = max(loop.time() + delay, self._waiting[-1][0] if self._waiting else 0.0)
+        self._waiting.append((due, call))
+        loop.call_at(due, self._make_due, due)
+
+    def _make_due(self, now: float) -> None:
+        while self._waiting and self._waiting[0][0] <= now:
+            _, call = self._waiting.popleft()
+            call()
 
     # -- in place of the connection's own --------------------------------------------
 

@@ -13,16 +13,26 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
 
-def web_app(*parts: Iterable[BaseRoute]) -> Starlette:
-    """The application. ``parts``: the routes of each part; the first that fits is taken."""
-    routes: list[BaseRoute] = [Route("/healthz", _healthz)]
+def web_app(*parts: Iterable[BaseRoute], is_ready: Callable[[], bool] = lambda: True) -> Starlette:
+    """The application. ``parts``: the routes of each part; the first that fits is taken.
+
+    ``is_ready``: whether clients should be sent here.
+    """
+
+    async def readyz(request: Request) -> Response:
+        """For whoever decides where clients go."""
+        if is_ready():
+            return PlainTextResponse("ok")
+        return PlainTextResponse("not ready", status_code=503)
+
+    routes: list[BaseRoute] = [Route("/healthz", _healthz), Route("/readyz", readyz)]
     for part in parts:
         routes.extend(part)
     app = Starlette(routes=routes, exception_handlers={HTTPException: _refused, Exception: _failed})

@@ -71,6 +71,8 @@ class Site:
         """Where files are; None if there are none."""
         self.url = ""
         """Where the web port is found from this machine, while it is listening."""
+        self.is_ready = False
+        """Whether clients should be sent to this server; ``/readyz`` tells it."""
         self.parts: list[Sequence[BaseRoute]] = []
         """The routes of each part; add to it before :meth:`listening`."""
         if uploads.storage is StorageKind.S3:
@@ -92,9 +94,8 @@ class Site:
             self._disk = await run_sync(_disk, beside.parent, self._directory or _beside(beside))
             files = Files(self._disk, self._signer, self._limits, now=self._now)
             self.parts.append(files.routes())
-        async with serving(
-            web_app(*self.parts), self._web.host, self._web.port, backend=self._backend
-        ) as address:
+        app = web_app(*self.parts, is_ready=lambda: self.is_ready)
+        async with serving(app, self._web.host, self._web.port, backend=self._backend) as address:
             host, port = _LOOPBACK.get(address[0], address[0]), address[1]
             self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
             if self._local is not None:
