@@ -238,6 +238,14 @@ def test_an_answer_finds_its_request(desk: Desk, answer: ClientEvent) -> None:
     assert other.outcome is None
 
 
+def test_who_does_not_wait_is_told(desk: Desk) -> None:
+    outcomes: list[object] = []
+    desk.place(Sender(7), size=10, now=NOW, then=outcomes.append)
+    assert outcomes == []
+    tell(desk, puback(7))
+    assert outcomes == [puback(7)]
+
+
 def test_requests_queue_while_the_window_is_full(desk: Desk, endpoint: Endpoint) -> None:
     endpoint.connection.requests_in_flight = 1
     first = Sender(1, WindowFull("full"), WindowFull("full"))
@@ -362,6 +370,13 @@ def test_a_message_is_acknowledged_when_it_is_settled(desk: Desk, endpoint: Endp
     desk.settle(now=NOW)
     assert endpoint.connection.acknowledged == [1]
     assert read(desk).time == 2
+
+
+def test_messages_can_be_had_with_their_receipts(desk: Desk) -> None:
+    tell(desk, message(1))
+    reading = Waiting(anext(desk.deliveries))
+    reading.step()
+    assert reading.result == message(1)
 
 
 def test_the_end_of_messages_comes_after_those_received(desk: Desk) -> None:
