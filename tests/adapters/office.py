@@ -11,35 +11,30 @@ import anyio
 from wsproto.utilities import generate_accept_token
 
 from improto import codec, payloads
-from improto.codes import ConversationType
 from improto.config import Limits
-from improto.frames import ConnAck, Frame, MessageUid, ProtocolVersion, Role, TimeMs
+from improto.frames import ConnAck, Frame, ProtocolVersion, Role, TimeMs
 from improto.http import HttpResponse
 from improto.login import Login
 from improto.transports import WsprotoFramer
+from tests.inboxes import LOGIN_TIME, Inboxes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from anyio.abc import SocketStream
 
-    from improto.events import ConnectionClosed, PublishReceived, PullReceived, QueryReceived
+    from improto.events import PublishReceived, QueryReceived
     from improto.http import HttpRequest
     from improto.service import Peer
 
-LOGIN_TIME = TimeMs(1_700_000_000_000)
 
-
-class Office:
-    """Private messages between users, kept in lists; and switches for everything a test needs."""
+class Office(Inboxes):
+    """Private messages between users; and switches for everything a test needs."""
 
     def __init__(self) -> None:
-        self.peers: dict[str, Peer] = {}
-        self.inboxes: dict[str, list[tuple[int, bytes]]] = {}
-        self.ends: list[ConnectionClosed] = []
+        super().__init__()
         self.contents: list[bytes] = []
         """Of every message that was published."""
-        self.time = int(LOGIN_TIME)
         self.login_status = 0
         self.decides_logins = True
         self.answers = True
@@ -86,44 +81,6 @@ class Office:
                 status=self.status,
                 data=event.frame.data,
             )
-
-    def pulled(self, peer: Peer, event: PullReceived) -> None:
-        inbox = self.inboxes.get(peer.user_id or "", [])
-        waiting = [(time, item) for time, item in inbox if time > event.sync_time]
-        page, rest = waiting[:10], waiting[10:]
-        newest = inbox[-1][0] if inbox else event.sync_time
-        peer.answer_pull(
-            event.message_id,
-            [item for _, item in page],
-            sync_time=TimeMs(page[-1][0] if page else newest),
-            newest=TimeMs(newest),
-            is_finished=not rest,
-        )
-
-    def closed(self, peer: Peer, event: ConnectionClosed) -> None:
-        self.ends.append(event)
-
-    # -- for tests -------------------------------------------------------------------
-
-    def deliver(self, user_id: str, content: bytes, *, sender: str = "bob") -> None:
-        """A message for a user, online or not."""
-        self.time += 1
-        time = TimeMs(self.time)
-        item = payloads.encode(
-            payloads.DownStreamMessage(
-                fromUserId=sender,
-                type=ConversationType.PRIVATE,
-                classname="RC:TxtMsg",
-                content=content,
-                dataTime=time,
-                status=0,
-                msgId=MessageUid(f"M{time}"),
-            )
-        )
-        self.inboxes.setdefault(user_id, []).append((time, item))
-        peer = self.peers.get(user_id)
-        if peer is not None and peer.is_open:
-            peer.offer(item, time=time)
 
     def _fail(self) -> None:
         if self.error is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from tests.adapters import virtual_time
+from tests import virtual_time
 from tests.adapters.office import Office
 from tests.asgi.host import Host
 

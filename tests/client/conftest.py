@@ -1,67 +1,14 @@
 """One suite for both loops: a test that waits runs on asyncio and on trio.
 
 Modules of such tests use the fixture ``nothing_hangs``.
-
-A test module that sets ``VIRTUAL_TIME = True`` runs on clocks that jump.
 """
 
 from __future__ import annotations
 
-import gc
-import socket
-from typing import TYPE_CHECKING, Any
-
-import anyio
-import pytest
-
-from tests.adapters import virtual_time
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-SECONDS = 60
-VIRTUAL_SECONDS = 100_000
-"""What takes longer hangs."""
-
-
-def is_virtual(request: pytest.FixtureRequest) -> bool:
-    """Whether the test runs on a clock that jumps."""
-    return bool(getattr(request.module, "VIRTUAL_TIME", False))
-
-
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> Any:
-    if is_virtual(request):
-        return virtual_time.backend(request.param)
-    return request.param
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _small_heap() -> None:
-    """What was imported needs no looking through after every test."""
-    gc.collect()
-    gc.freeze()
-
-
-@pytest.fixture
-def _nothing_is_left_open() -> Iterator[None]:
-    """Whatever a test forgets to close becomes a warning of this test, and so an error."""
-    yield
-    gc.collect()
-
-
-@pytest.fixture
-async def nothing_hangs(
-    request: pytest.FixtureRequest, anyio_backend: Any, _nothing_is_left_open: None
-) -> AsyncIterator[None]:
-    with anyio.fail_after(VIRTUAL_SECONDS if is_virtual(request) else SECONDS):
-        yield
-
-
-@pytest.fixture
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from tests.loops import anyio_backend as anyio_backend
+from tests.loops import client_tls as client_tls
+from tests.loops import free_port as free_port
+from tests.loops import nothing_hangs as nothing_hangs
+from tests.loops import nothing_is_left_open as nothing_is_left_open
+from tests.loops import server_tls as server_tls
+from tests.loops import small_heap as small_heap

@@ -12,10 +12,10 @@ from anyio.abc import SocketAttribute
 from sniffio import current_async_library
 
 from improto import payloads
-from improto.codes import ConversationType
-from improto.frames import MessageUid, TimeMs
+from improto.frames import TimeMs
 from improto.http import HttpResponse
 from improto_client import connect
+from tests.inboxes import LOGIN_TIME, Inboxes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,25 +23,24 @@ if TYPE_CHECKING:
 
     from anyio.abc import ByteStream, SocketStream, TaskStatus
 
-    from improto.events import ConnectionClosed, PublishReceived, PullReceived, QueryReceived
+    from improto.events import PublishReceived, PullReceived, QueryReceived
     from improto.http import HttpRequest
     from improto.service import Peer
     from improto_client import Im
 
     Hindrance: TypeAlias = Callable[[SocketStream], Awaitable[None]]
 
-START = 1_700_000_000_000
 
-
-class Post:
+class Post(Inboxes):
     """Private messages between users whose tokens are their names; a test changes the rest.
 
     Like the real server it recognises a message that is sent again, by its unique id.
     """
 
+    page = 50
+
     def __init__(self) -> None:
-        self.peers: dict[str, Peer] = {}
-        self.inboxes: dict[str, list[tuple[int, bytes]]] = {}
+        super().__init__()
         self.answered: dict[tuple[str, int], tuple[int, str]] = {}
         self.received: list[str] = []
         """What was sent to it, each once, as text."""
@@ -49,7 +48,6 @@ class Post:
         self.asked: list[str] = []
         """Topics of all queries."""
         self.navigated: list[dict[str, str]] = []
-        self.ends: list[ConnectionClosed] = []
         self.navigation: dict[str, Any] | HttpResponse = {}
         self.ping = 200
         self.refusals: list[int] = []
@@ -59,7 +57,6 @@ class Post:
         self.reply = b""
         self.replies: dict[str, bytes] = {}
         """By topic, where it is not :attr:`reply`."""
-        self._time = START
 
     # -- the service -----------------------------------------------------------------
 
@@ -80,7 +77,7 @@ class Post:
             peer.refuse(status)
             return
         self.peers[user] = peer
-        peer.accept(user, "session", timestamp=TimeMs(START))
+        peer.accept(user, "session", timestamp=LOGIN_TIME)
 
     def published(self, peer: Peer, event: PublishReceived) -> None:
         if self.is_silent:
@@ -88,8 +85,8 @@ class Post:
         up = payloads.decode(payloads.UpStreamMessage, event.frame.data)
         key = (peer.user_id or "", up.clientUniqueId)
         if key not in self.answered or not up.clientUniqueId:
-            self._time += 1
-            self.answered[key] = self._time, f"U{self._time}"
+            self.time += 1
+            self.answered[key] = self.time, f"U{self.time}"
             self.received.append(up.content.decode())
             if not self.status:
                 self.deliver(event.frame.target_id, up.content, sender=key[0])
@@ -103,7 +100,7 @@ class Post:
         if not self.is_silent:
             peer.answer(
                 event.frame.message_id,
-                timestamp=TimeMs(self._time),
+                timestamp=TimeMs(self.time),
                 status=self.status,
                 data=self.replies.get(event.frame.topic, self.reply),
             )
@@ -111,45 +108,10 @@ class Post:
     def pulled(self, peer: Peer, event: PullReceived) -> None:
         if event.room_id is not None:
             self.asked.append(f"pull {event.room_id}")
-            now = TimeMs(self._time)
+            now = TimeMs(self.time)
             peer.answer_pull(event.message_id, [], sync_time=now, newest=now, is_finished=True)
             return
-        inbox = self.inboxes.get(peer.user_id or "", [])
-        waiting = [(time, item) for time, item in inbox if time > event.sync_time]
-        page, rest = waiting[:50], waiting[50:]
-        newest = max(event.sync_time, inbox[-1][0] if inbox else 0)
-        peer.answer_pull(
-            event.message_id,
-            [item for _, item in page],
-            sync_time=TimeMs(page[-1][0] if page else newest),
-            newest=TimeMs(newest),
-            is_finished=not rest,
-        )
-
-    def closed(self, peer: Peer, event: ConnectionClosed) -> None:
-        self.ends.append(event)
-
-    # -- for tests -------------------------------------------------------------------
-
-    def deliver(self, user: str, content: bytes, *, sender: str = "bob") -> None:
-        """A message for a user, online or not."""
-        self._time += 1
-        time = TimeMs(self._time)
-        item = payloads.encode(
-            payloads.DownStreamMessage(
-                fromUserId=sender,
-                type=ConversationType.PRIVATE,
-                classname="RC:TxtMsg",
-                content=content,
-                dataTime=time,
-                status=0,
-                msgId=MessageUid(f"M{time}"),
-            )
-        )
-        self.inboxes.setdefault(user, []).append((time, item))
-        peer = self.peers.get(user)
-        if peer is not None and peer.is_open:
-            peer.offer(item, time=time)
+        super().pulled(peer, event)
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from improto.errors import ConnectionEnded, RequestRefused
 from improto.events import CloseReason, ConnectionClosed, PublishAcknowledged
 from improto.frames import MessageId, MessageUid, TimeMs
 from improto.messages import ChatMessage, Conversation, MessageDirection
-from tests.adapters import virtual_time
+from tests import virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
