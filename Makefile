@@ -22,8 +22,12 @@ help: ## Show this list
 venv: $(VENV)/.installed-dev ## Make .venv with everything a developer needs
 
 .PHONY: demo
-demo: $(VENV)/.installed-server ## Start a server with two users and say how they can talk
+demo: $(VENV)/.installed-server ## Start a server with a page to chat on, people and a robot
 	@$(VENV)/bin/improto demo
+
+.PHONY: demo-reset
+demo-reset: ## Forget what the demo has kept: the next one begins anew
+	@rm -rf .demo
 
 .PHONY: test
 test: $(VENV)/.installed-test ## Run all tests
@@ -31,7 +35,15 @@ test: $(VENV)/.installed-test ## Run all tests
 
 .PHONY: interop
 interop: $(VENV)/.installed-test ## Run only the tests against independent clients
-	@$(PY) -m pytest -m interop
+	@$(PY) -m pytest tests/interop tests/api_sdks -m interop -n 2
+
+.PHONY: schema
+schema: $(VENV)/.installed-test ## Let Schemathesis make requests of the REST API
+	@$(PY) -m pytest -m schema
+
+.PHONY: matrix
+matrix: $(VENV)/.installed-test ## Run clients of ours on each loop, transport and host
+	@$(PY) -m pytest tests/matrix -m matrix
 
 .PHONY: models
 models: $(VENV)/.installed-test ## Compare the server with small models, step by step
@@ -47,6 +59,15 @@ lint: $(VENV)/.installed-dev ## Check style, types and architecture
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports --no-logo
+
+.PHONY: security
+security: $(VENV)/.installed-dev ## Look for known mistakes, and run the tests of what is promised
+	@$(PY) -m ruff check src
+	@$(PY) -m pytest tests/security tests/accounts/test_safety.py
+
+.PHONY: audit
+audit: $(VENV)/.installed-audit ## Ask PyPI whether vulnerabilities of what is installed are known
+	@$(PY) -m tools.audit
 
 .PHONY: format
 format: $(VENV)/.installed-dev ## Repair what can be repaired without thinking
@@ -75,14 +96,15 @@ check-history: $(VENV)/.installed-test ## Break a server for CHECK_ROUNDS (20) r
 	@$(PY) -m tests.checker --rounds $(CHECK_ROUNDS) --seed $(CHECK_SEED)
 
 .PHONY: proto
-proto: $(VENV)/.installed-dev ## Generate the protobuf module and its stubs again
+proto: $(VENV)/.installed-dev ## Generate the protobuf module, its stubs and the tables of improto.js again
 	@$(PY) -m tools.make_proto
+	@$(PY) -m tools.make_js_payloads
 
 .PHONY: clean
 clean: ## Remove everything made here: .venv, .demo, npm packages, the fuzz corpus, caches
 	@rm -rf $(VENV) .demo build dist htmlcov .coverage .coverage.* fuzz/corpus \
 		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache \
-		tests/interop/sdks/*/node_modules
+		tests/interop/sdks/*/node_modules tests/web/node/node_modules
 	@find src tests tools fuzz bench examples -name __pycache__ -prune -exec rm -rf {} + \
 		2>/dev/null || true
 

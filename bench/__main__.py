@@ -13,7 +13,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench import conversations, core, delivery, fanout, idle, login, offline, rooms, scale
+from bench import (
+    client,
+    conversations,
+    core,
+    delivery,
+    fanout,
+    idle,
+    login,
+    offline,
+    rooms,
+    scale,
+    web,
+)
 from bench.processes import SERVERS, allow_many_sockets
 from bench.report import lines_of, read_baseline, write_baseline
 
@@ -39,7 +51,9 @@ BENCHES: Final[Mapping[str, Callable[[], Sequence[Table]]]] = {
         idle.measure(2_000, servers=SERVERS),
         idle.measure_polls(2_000, servers=SERVERS),
     ],
+    "client": lambda: client.measure(10_000, 100_000),
     "scale": lambda: [scale.measure(10_000, 1_000_000)],
+    "web": lambda: web.measure(200, 1_000, seconds=2.0),
 }
 QUICK: Final[Mapping[str, Callable[[], Sequence[Table]]]] = {
     "core": lambda: [core.measure(seconds=0.01)],
@@ -55,7 +69,9 @@ QUICK: Final[Mapping[str, Callable[[], Sequence[Table]]]] = {
         idle.measure(100, servers=SERVERS[:1]),
         idle.measure_polls(100, servers=SERVERS[:1]),
     ],
+    "client": lambda: client.measure(200, 400),
     "scale": lambda: [scale.measure(1_000, 2_000)],
+    "web": lambda: web.measure(5, 10, seconds=0.2),
 }
 """So little that the ratios mean nothing."""
 

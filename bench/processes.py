@@ -69,13 +69,20 @@ def group_members(size: int) -> list[str]:
 
 
 @contextmanager
-def im_server(*, backend: str, framer: str, groups: Sequence[int] = ()) -> Iterator[Measured]:
+def im_server(
+    *,
+    backend: str,
+    framer: str,
+    groups: Sequence[int] = (),
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Measured]:
     """`improto serve` with a durable store of its own, and no limit on the rate of messages.
 
-    ``groups``: sizes of the groups that it has from the start.
+    ``groups``: sizes of the groups that it has from the start; ``settings``: more of them, as in
+    the environment.
     """
     with tempfile.TemporaryDirectory(prefix="improto-bench-") as folder:
-        settings = {
+        wanted = {
             "IMPROTO_APPS": f"{APP}:{SECRET}",
             "IMPROTO_GATEWAY_BACKEND": backend,
             "IMPROTO_GATEWAY_FRAMER": framer,
@@ -83,11 +90,12 @@ def im_server(*, backend: str, framer: str, groups: Sequence[int] = ()) -> Itera
             "IMPROTO_MESSAGES_RATE": "0",
             "IMPROTO_GATEWAY_REPEATS": "0",
             "IMPROTO_STORE_URL": f"sqlite:///{folder}/messages.db",
+            **(settings or {}),
         }
         program = ["-m", "improto_server", "serve"]
         if groups:
             program = ["-m", "bench.prepared", *map(str, groups)]
-        with _process(program, settings, folder) as measured:
+        with _process(program, wanted, folder) as measured:
             yield measured
 
 

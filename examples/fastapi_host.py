@@ -94,8 +94,8 @@ im = ImApp(square)
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    yield
-    await im.aclose()
+    async with im.running():
+        yield
 
 
 app = FastAPI(lifespan=lifespan)

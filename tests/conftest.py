@@ -45,15 +45,16 @@ settings.load_profile(os.environ.get("IMPROTO_HYPOTHESIS_PROFILE", "thorough" if
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn a skipped ``interop`` test into a failed one when CI runs it.
+    """Turn a skipped test into a failed one when CI runs it.
 
-    A developer without a browser may go without these tests. CI installs everything they need,
-    so a skip there means that they have silently stopped running.
+    A developer without a browser may go without some tests. CI installs everything they need, so
+    a skip there means that they have silently stopped running. What no installation brings is
+    marked ``may_skip``.
     """
     report = yield
     skipped = report.skipped and not hasattr(report, "wasxfail")
-    if IN_CI and skipped and item.get_closest_marker("interop"):
+    if IN_CI and skipped and not item.get_closest_marker("may_skip"):
         reason = report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
-        report.longrepr = f"an interop test may not skip in CI: {reason}"
+        report.longrepr = f"a test may not skip in CI: {reason}"
     return report

@@ -367,6 +367,16 @@ def test_deliveries_are_acknowledged_by_their_receipts(world: World, office: Off
         client.acknowledge(first.receipt)
 
 
+def test_deliveries_are_taken_all_at_once(world: World, office: Office) -> None:
+    office.inbox = [(time, item(time)) for time in (10, 20)]
+    client = world.connect()
+    world.run()
+    taken = client.take_deliveries()
+    assert [delivery.message.time for delivery in taken] == [10, 20]
+    assert client.session.inbox_reach == 20
+    assert client.take_deliveries() == []
+
+
 def test_messages_end_with_the_connection(world: World, office: Office) -> None:
     client = world.connect()
     world.run()

@@ -43,7 +43,11 @@ def test_everything_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
         "Memory per waiting poll, 100 of them, in KiB",
         "Login: HTTP, token, CONNACK, first pull, 50 at once, in us",
         "Login: HTTP, token, CONNACK, first pull, one after the other, in us",
+        "A client that receives what waited, a message, in us",
+        "A client that sends, window 32, a message, in us",
+        "Memory of a client that receives 400 messages, in KiB",
         "What is asked of a store that grows, a question, in us",
+        "Chat while the web port works, slowest hundredth, in ms",
     ):
         assert f"\n{title}\n" in printed
     for row in ("bare struct", "bare asyncio forwarder", "trio, websockets", "asyncio, wsproto"):

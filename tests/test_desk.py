@@ -163,6 +163,15 @@ def test_items_come_in_order_and_each_one_lets_others_run() -> None:
         assert reading.result == expected
 
 
+def test_everything_that_waits_is_taken_at_once() -> None:
+    box: Mailbox[int] = Mailbox(RUNTIME)
+    assert box.take_all() == []
+    box.put(1)
+    box.put(2)
+    assert box.take_all() == [1, 2]
+    assert box.take_all() == []
+
+
 def test_a_reader_waits_for_the_next_item() -> None:
     box: Mailbox[int] = Mailbox(RUNTIME)
     reading = Waiting(box.__anext__())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import typer.main
+from typer.core import TyperGroup
 
 from improto_server.commands import application
 from tests.samples import manual, samples
@@ -26,6 +27,8 @@ OTHERS_PROGRAMS = {
         "cp",
         "curl",
         "echo",
+        "export",
+        "git",
         "npm",
         "printf",
         "python3",
@@ -62,7 +65,7 @@ def written_commands() -> list[tuple[str, str]]:
     shown = [
         (sample.place, line.removeprefix("$ "))
         for sample in [*samples("console"), *samples("")]
-        for line in sample.text.splitlines()
+        for line in sample.text.replace("\\\n", " ").splitlines()
         if line.startswith(("$ ", "make ", "pip "))
     ]
     for page in manual():
@@ -85,9 +88,13 @@ def check(words: list[str]) -> None:
                 name, _, extras = package.partition("[")
                 if name == "improto" and extras:
                     assert extras.rstrip("]") in EXTRAS, package
+        case ["improto", *rest] if options(rest) == rest:
+            assert {*rest} <= {"--help", "--install-completion", "--show-completion"}, rest
         case ["improto", name, *rest]:
             group = typer.main.get_command(application)
             command = group.commands[name]  # type: ignore[attr-defined]
+            if isinstance(command, TyperGroup):
+                command = command.commands[rest[0]]
             known = {"--help", *(option for each in command.params for option in each.opts)}
             known |= {option for each in command.params for option in each.secondary_opts}
             for option in options(rest):
@@ -132,6 +139,7 @@ def test_commands_and_options_exist(place: str, line: str) -> None:
         "make test WITH=milk",
         "pip install 'improto[milk]'",
         "improto brew",
+        "improto --milk",
         "improto serve --milk 3",
         "python -m bench --milk",
         "python -m tools.milk",

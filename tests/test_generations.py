@@ -36,6 +36,9 @@ def leaks(module: str, code: str) -> Iterator[str]:
         # What is shown to somebody decides nothing.
         or isinstance(node, ast.FormattedValue)
     }
+    passed_on |= {
+        value for node in ast.walk(tree) if isinstance(node, ast.Dict) for value in node.values
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             if node.attr == "sdk_version" and module not in READERS and node not in passed_on:

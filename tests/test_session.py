@@ -57,6 +57,21 @@ class TestCursor:
         session = ClientSession()
         assert session.inbox_cursor == session.sent_cursor == session.room_cursor("r1") == 0
 
+    def test_its_reach_is_where_it_will_be(self) -> None:
+        session = ClientSession()
+        assert session.inbox_reach == session.sent_reach == 0
+        first = shown(session, 10)
+        shown(session, 20, moves_cursor=False)
+        sent = shown(session, 15, direction=SENT)
+        assert (session.inbox_reach, session.sent_reach) == (10, 15)
+        session.end_page(TimeMs(30))
+        assert (session.inbox_cursor, session.inbox_reach) == (0, 30)
+        for receipt in (first, sent):
+            session.acknowledge(receipt)
+        assert (session.inbox_cursor, session.inbox_reach) == (10, 30)
+        again = restarted(session)
+        assert (again.inbox_reach, again.sent_reach) == (10, 0)
+
     def test_it_follows_acknowledgements(self) -> None:
         session = ClientSession()
         receipt = shown(session, 100)

@@ -7,7 +7,8 @@ computed is computed: how many rows each group and the whole page have of each s
     python -m tools.features --check  # says what is wrong; status 1 if anything is
 
 A row's last cell says what its state is: ``open: `` and what is missing, ``declined: `` and
-why, or the tests that show the feature, each in backticks as pytest names it.
+why, or the tests that show the feature, each in backticks as pytest names it. What is open may
+name tests of its parts.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ DECLINED: Final = "declined"
 
 _GROUP: Final = re.compile(r"## (S\d[A-Z]?): ")
 _ROW: Final = re.compile(r"\| (S\d[A-Z]?-\d+) \| (.+) \| (.+) \|")
-_TESTS: Final = re.compile(r"`[^` ]+`(<br>`[^` ]+`)*")
+_TEST: Final = r"`(tests/[^` ]+::[^` ]+)`"
+_TESTS: Final = re.compile(f"{_TEST}(<br>{_TEST})*")
 _COUNT: Final = re.compile(r"\*\*\d+ of \d+ shown.*\*\*")
 _FUNCTION: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -55,8 +57,8 @@ class Row(NamedTuple):
 
     @property
     def tests(self) -> list[str]:
-        """The tests that show it, as pytest names them."""
-        return re.findall("`([^`]+)`", self.proof) if self.state is SHOWN else []
+        """The tests that show it, or parts of it, as pytest names them."""
+        return re.findall(_TEST, self.proof)
 
 
 def rows(document: str) -> list[Row]:

@@ -13,7 +13,7 @@ CORE = ROOT / "src" / "improto"
 TESTS = ROOT / "tests"
 
 # In the core's package, but programs: they open sockets and read clocks like any other program.
-PROGRAMS = ("__main__.py", "_cli*.py", "asgi.py")
+PROGRAMS = ("__main__.py", "_cli*.py", "asgi.py", "_asgi_*.py")
 
 
 def is_program(path: Path) -> bool:

@@ -267,6 +267,10 @@ class Client:
         """
         return self._desk.deliveries
 
+    def take_deliveries(self) -> list[MessageReceived]:
+        """What the iterator of :meth:`deliveries` would give without waiting, all at once."""
+        return self._desk.deliveries.take_all()
+
     def acknowledge(self, receipt: Receipt) -> None:
         """A message of :meth:`deliveries`, of this or an earlier connection, has been taken.
 
@@ -368,4 +372,6 @@ def _ended(desk: Desk) -> ConnectionEnded:
         text += f" (status {closed.status})"
     if closed.error is not None:
         text += f" ({closed.error})"
-    return ConnectionEnded(text, reason=closed.reason, status=closed.status)
+    error = ConnectionEnded(text, reason=closed.reason, status=closed.status)
+    error.__cause__ = closed.error
+    return error

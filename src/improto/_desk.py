@@ -87,6 +87,12 @@ class Mailbox(Generic[T]):
         self._items.append(item)
         self._wake()
 
+    def take_all(self) -> list[T]:
+        """Everything that waits, at once."""
+        taken = list(self._items)
+        self._items.clear()
+        return taken
+
     def end(self) -> None:
         """No more items; those that wait may still be read."""
         self._is_ended = True

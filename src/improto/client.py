@@ -21,6 +21,7 @@ from improto.connection import Connection
 from improto.errors import (
     DecodeError,
     EncodeError,
+    ForeignSession,
     RemoteProtocolError,
     UnexpectedFrame,
     WindowFull,
@@ -274,7 +275,7 @@ class ClientConnection(Connection[ClientEvent]):
         owner = self.session.user_id
         if owner not in (None, user_id):
             text = f"CONNACK is for user {user_id!r}, the session belongs to {owner!r}"
-            self._violated(UnexpectedFrame(text))
+            self._violated(ForeignSession(text))
             return
         try:
             # It is the target of every pull, and what was read need not fit again.

@@ -93,6 +93,10 @@ class UnexpectedFrame(RemoteProtocolError):
     """A well-formed frame that its sender may not send, or not now."""
 
 
+class ForeignSession(UnexpectedFrame):
+    """The login was accepted for another user than the session belongs to."""
+
+
 class RequestError(ImprotoError):
     """A request of ours did not succeed. Raised by the adapters, not by the core."""
 

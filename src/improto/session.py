@@ -48,11 +48,13 @@ class _Entry:
 class _Stream:
     """The inbox or a room: a cursor and what lies between it and the newest message."""
 
-    __slots__ = ("ahead", "cursor", "open_count", "room_id")
+    __slots__ = ("ahead", "cursor", "open_count", "reach", "room_id")
 
     def __init__(self, room_id: str | None = None) -> None:
         self.room_id = room_id
         self.cursor = 0
+        self.reach = 0
+        """Where the cursor goes once everything ahead of it is acknowledged."""
         self.ahead: deque[_Entry] = deque()
         self.open_count = 0
 
@@ -66,6 +68,7 @@ class ClientSession:
         """Whose session this is; known after the first login."""
         self._inbox = _Stream()
         self._sent_cursor = 0
+        self._sent_reach = 0
         self._rooms: dict[str, _Stream] = {}
         self._open: dict[Receipt, _Entry] = {}
         self._last_receipt = 0
@@ -84,6 +87,19 @@ class ClientSession:
     def sent_cursor(self) -> TimeMs:
         """Everything the user sent up to this time has been seen in a pull."""
         return TimeMs(self._sent_cursor)
+
+    @property
+    def inbox_reach(self) -> TimeMs:
+        """Where :attr:`inbox_cursor` goes once everything handed out is acknowledged.
+
+        For programs that write down what they have been handed together with how far it is.
+        """
+        return TimeMs(max(self._inbox.cursor, self._inbox.reach))
+
+    @property
+    def sent_reach(self) -> TimeMs:
+        """The same for :attr:`sent_cursor`."""
+        return TimeMs(max(self._sent_cursor, self._sent_reach))
 
     def room_cursor(self, room_id: str) -> TimeMs:
         """The cursor of a room; 0 for a room that is not followed."""
@@ -139,6 +155,8 @@ class ClientSession:
             inbox_time=0 if is_sent or not moves_cursor else message.time,
             sent_time=message.time if is_sent and moves_cursor else 0,
         )
+        stream.reach = max(stream.reach, entry.inbox_time)
+        self._sent_reach = max(self._sent_reach, entry.sent_time)
         if self.is_known(message.uid):
             if entry.inbox_time or entry.sent_time:
                 stream.ahead.append(entry)
@@ -158,6 +176,7 @@ class ClientSession:
     def end_page(self, sync_time: TimeMs, *, room_id: str | None = None) -> None:
         """A pull reply has been taken whole; the cursor may go to its ``syncTime``."""
         stream = self._stream(room_id)
+        stream.reach = max(stream.reach, sync_time)
         stream.ahead.append(_Entry(stream=stream, inbox_time=sync_time))
         self._advance(stream)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 
-_PLAIN: Final = {"accept-encoding": "identity"}
+PLAIN: Final = {"accept-encoding": "identity"}
 """Nothing packed: a few bytes of that can become very many."""
 
 
@@ -52,16 +52,16 @@ class Http:
             try:
                 async with (
                     httpx.AsyncClient(verify=verify, trust_env=False, timeout=None) as client,
-                    client.stream("GET", url, headers=_PLAIN) as response,
+                    client.stream("GET", url, headers=PLAIN) as response,
                 ):
                     return response.status_code, await _body(response)
             except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
                 # The last is what the system's names say to a label above 63 characters.
-                raise FetchFailed(_words(error)) from error
+                raise FetchFailed(words(error)) from error
         raise FetchFailed(f"no answer within {timeout:g} s", is_late=True)
 
 
-def _words(error: BaseException) -> str:
+def words(error: BaseException) -> str:
     """What went wrong; the layers on the way to here often say nothing."""
     while not str(error) and (inner := error.__cause__ or error.__context__) is not None:
         error = inner

@@ -16,10 +16,16 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import anyio
 
 from improto.codes import ErrorCode
-from improto.errors import ConnectionEnded, HandshakeRefused, RemoteProtocolError
+from improto.errors import (
+    ConnectionEnded,
+    ForeignSession,
+    HandshakeRefused,
+    RemoteProtocolError,
+)
 from improto.events import CloseReason
 from improto_client._http import FetchFailed
 from improto_client.errors import (
+    ForeignStore,
     LoginFailed,
     NavigationFailed,
     NoServer,
@@ -142,6 +148,15 @@ class Approach:
                 is_redirected = True
                 self._life.redirected()
                 self.forget_route()
+
+    @property
+    def tls(self) -> SSLContext:
+        """For whatever is encrypted."""
+        return self._account.tls
+
+    def routes_text(self) -> str:
+        """What navigators have told, for the next run."""
+        return self._routes.to_text(now=anyio.current_time(), wall_ms=self._wall_ms())
 
     def forget_route(self) -> None:
         """Ask navigation next time."""
@@ -336,6 +351,8 @@ def _refusal(host: Host, error: ConnectionEnded) -> Exception:
         return _Redirected()
     if error.reason is CloseReason.REFUSED:
         return login_error(error.status)
+    if isinstance(error.__cause__, ForeignSession):
+        return ForeignStore(f"another user's token: {error.__cause__}")
     if error.reason is CloseReason.VIOLATION:
         return NoWebSocket(f"{host} speaks another protocol: {error}")
     return NoServer(f"{host}: {error}")

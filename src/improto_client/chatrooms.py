@@ -10,6 +10,7 @@ from improto import payloads
 from improto.codes import ConversationType, MemberOrder
 from improto.contents import ChatroomKeyChange, KeyOperation, encode
 from improto.operations import Topic
+from improto_client.book import Kept
 from improto_client.errors import ImError, Malformed, Refused
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Chatrooms:
         self._joined.pop(room_id, None)
         self._link.forget_room(room_id)
         await self._link.query(Topic.EXIT_CHRM, room_id, payloads.ChrmInput(nothing=1))
+        self._link.keeper.put(lambda book: book.set_entries(room_id, {}))
 
     async def rejoin(self) -> None:
         """Go back into all rooms after a login; the client does it by itself (session 2.2).
@@ -137,11 +139,14 @@ class Chatrooms:
             payloads.ChrmKVOutput,
             may_repeat=True,
         )
-        return {
+        found = {
             entry.key: Entry(value=entry.value, owner_id=entry.uid, time=entry.timestamp)
             for entry in reply.entries
             if not entry.status & _DELETED
         }
+        kept = {key: Kept(each.value, each.owner_id, each.time) for key, each in found.items()}
+        self._link.keeper.put(lambda book: book.set_entries(room_id, kept))
+        return found
 
     async def entry(self, room_id: str, key: str) -> Entry | None:
         """One of them; None if there is no such key."""
@@ -170,6 +175,7 @@ class Chatrooms:
         if is_told:
             self._tell(payload, key, value, KeyOperation.SET, extra)
         await self._link.query(Topic.SET_KV, room_id, payload, may_repeat=True)
+        self._keep(room_id, {key: value})
 
     async def remove_entry(
         self,
@@ -185,6 +191,7 @@ class Chatrooms:
         if is_told:
             self._tell(payload, key, "", KeyOperation.DELETE, extra)
         await self._link.query(Topic.DEL_KV, room_id, payload)
+        self._keep(room_id, {key: None})
 
     async def set_entries(
         self,
@@ -200,14 +207,26 @@ class Chatrooms:
             entry=[self._entity(key, value, status) for key, value in values.items()]
         )
         await self._link.query(Topic.SET_KVS, room_id, payload, may_repeat=True)
+        self._keep(room_id, values)
 
     async def remove_entries(
         self, room_id: str, keys: Iterable[str], *, force: bool = False
     ) -> None:
         """Remove up to ten keys at once; Refused with 23428 if some of them failed."""
         status = _DELETED | force * _OVERWRITE
-        payload = payloads.SetChrmKVS(entry=[self._entity(key, "", status) for key in keys])
+        gone: dict[str, str | None] = dict.fromkeys(keys)
+        payload = payloads.SetChrmKVS(entry=[self._entity(key, "", status) for key in gone])
         await self._link.query(Topic.DEL_KVS, room_id, payload)
+        self._keep(room_id, gone)
+
+    def _keep(self, room_id: str, changes: Mapping[str, str | None]) -> None:
+        """In the local store; None: the key is gone."""
+        owner_id, time = self._link.user_id, self._link.now()
+        entries = {
+            key: None if value is None else Kept(value, owner_id, time)
+            for key, value in changes.items()
+        }
+        self._link.keeper.put(lambda book: book.change_entries(room_id, entries))
 
     def _entity(self, key: str, value: str, status: int) -> payloads.ChrmKVEntity:
         return payloads.ChrmKVEntity(key=key, value=value, status=status, uid=self._link.user_id)

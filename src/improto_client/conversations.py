@@ -15,6 +15,7 @@ from improto_client.errors import Malformed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from improto_client.book import Book
     from improto_client.link import Link
     from improto_client.values import Message
 
@@ -79,6 +80,7 @@ class Conversations:
         """Take a conversation off the list, until the next message (operations 7)."""
         payload = payloads.RelationsInput(type=conversation.type)
         await self._link.query(Topic.DEL_RELATION, conversation.target_id, payload, may_repeat=True)
+        self._link.keeper.put(lambda book: book.unlist(conversation))
 
     # -- unread ----------------------------------------------------------------------
 
@@ -98,9 +100,11 @@ class Conversations:
         """The user has read everything up to a time; tells his other devices (messages 8.4)."""
         status = SyncReadStatus(until)
         await self._link.publish(
+            conversation,
+            status,
             lambda unique_id: compose(
                 conversation, status, receivers=(self._link.user_id,), unique_id=unique_id
-            )
+            ),
         )
 
     # -- settings --------------------------------------------------------------------
@@ -108,10 +112,12 @@ class Conversations:
     async def mute(self, conversation: Conversation, *, on: bool = True) -> None:
         """Make no noise for a conversation, or again."""
         await self._set(conversation, SessionStateType.IS_SILENT, on=on)
+        self._link.keeper.put(lambda book: book.set_conversation(conversation, is_muted=on))
 
     async def pin(self, conversation: Conversation, *, on: bool = True) -> None:
         """Keep a conversation on top of the list, or no longer."""
         await self._set(conversation, SessionStateType.IS_TOP, on=on)
+        self._link.keeper.put(lambda book: book.set_conversation(conversation, is_pinned=on))
 
     async def _set(self, conversation: Conversation, kind: SessionStateType, *, on: bool) -> None:
         payload = payloads.SessionStateModifyReq(version=0)
@@ -128,7 +134,9 @@ class Conversations:
             payloads.SessionStates,
             may_repeat=True,
         )
-        return tuple(_settings(state) for state in reply.state if state.channelId)
+        found = tuple(_settings(state) for state in reply.state if state.channelId)
+        self._link.keeper.put(lambda book: _keep(book, found))
+        return found
 
     # -- tags ------------------------------------------------------------------------
 
@@ -159,6 +167,11 @@ class Conversations:
             item = state.stateItem.add(sessionStateType=SessionStateType.TAGS, value="")
             item.tags.add(tagId=tag)
         await self._link.query(topic, None, payload)
+
+
+def _keep(book: Book, found: Iterable[ConversationSettings]) -> None:
+    for each in found:
+        book.set_conversation(each.conversation, is_muted=each.is_muted, is_pinned=each.is_pinned)
 
 
 def _settings(state: payloads.SessionState) -> ConversationSettings:

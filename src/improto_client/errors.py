@@ -7,6 +7,7 @@ All of it is an :class:`improto.errors.ImprotoError`. The tree follows what a pr
 * :class:`Refused`, :class:`NotAnswered`, :class:`Unreadable`, :class:`Offline`: one request
   did not succeed.
 * :class:`Malformed`: the request makes no sense, and was not sent.
+* :class:`StoreError`: the local store cannot be used.
 """
 
 from __future__ import annotations
@@ -285,6 +286,54 @@ class Malformed(ImError, LocalProtocolError):
 
     def __init__(self, text: str, *, code: int = ErrorCode.PARAMETER_ERROR) -> None:
         super().__init__(code, text)
+
+
+# -- the local store ----------------------------------------------------------------------------
+
+
+class StoreError(ImError):
+    """The local store cannot be used, or not any more; the text says what it was.
+
+    A client that cannot keep what it receives does not receive it: its connection ends with this.
+    """
+
+    advice_by_default = "Look at the text: what is wrong is on this machine."
+
+    def __init__(self, text: str) -> None:
+        super().__init__(ErrorCode.BIZ_ERROR_DATABASE_ERROR, text)
+
+
+class ForeignStore(StoreError, LoginRefused):
+    """The store belongs to another app key or another user; nothing in it was changed."""
+
+    advice_by_default = "Use one store for each app key and user."
+
+    def __init__(self, text: str) -> None:
+        LoginRefused.__init__(self, ErrorCode.BIZ_ERROR_DATABASE_ERROR, text)
+
+
+class LockedStore(StoreError):
+    """Another client has the store open."""
+
+    advice_by_default = "Stop the other program, or use another file."
+
+
+class DamagedStore(StoreError):
+    """The file is no store of this library, or cannot be read any more."""
+
+    advice_by_default = "Use another file; the server brings what it still has."
+
+
+class NewerStore(StoreError):
+    """A newer version of this library has written the store."""
+
+    advice_by_default = "Install the newer version, or use another file."
+
+
+class UnusableStore(StoreError):
+    """The file cannot be opened or written: a full disk, no permission, no such directory."""
+
+    advice_by_default = "Make room or give permission; then connect again."
 
 
 # -- from statuses ------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import random
 import secrets
 import time
 from contextlib import asynccontextmanager
+from os import PathLike
 from ssl import SSLContext, create_default_context
 from typing import TYPE_CHECKING, Any
 
@@ -16,20 +17,27 @@ from improto.session import ClientSession
 from improto.transports import framer_factory
 from improto_client._http import Http
 from improto_client.approach import Account, Approach
+from improto_client.calls import Calls
 from improto_client.chatrooms import Chatrooms
 from improto_client.conversations import Conversations
+from improto_client.customer_services import CustomerServices
 from improto_client.discussions import Discussions
+from improto_client.errors import LoginFailed
 from improto_client.files import Files
 from improto_client.friends import Friends
 from improto_client.groups import Groups
 from improto_client.hosts import Host, read_host
+from improto_client.keeping import Keeper
 from improto_client.life import Life
 from improto_client.link import Link
+from improto_client.local import Local
 from improto_client.messages import Messages
 from improto_client.navigation import Navigator, Routes
+from improto_client.public_services import PublicServices
 from improto_client.relations import Blacklist, Presence
 from improto_client.retry import policy
 from improto_client.settings import Settings
+from improto_client.store import MemoryStore, SqliteStore
 from improto_client.users import Users
 from improto_client.ways import Ways
 
@@ -45,6 +53,7 @@ if TYPE_CHECKING:
     from improto_client.navigation import Transport
     from improto_client.receiving import Feed
     from improto_client.retry import Jitter, Retry
+    from improto_client.store import Store
     from improto_client.ways import Wish
 
 
@@ -71,7 +80,11 @@ class Im:
         self.blacklist = Blacklist(link)
         self.presence = Presence(link)
         self.settings = Settings(link)
-        self.files = Files(link)
+        self.files = Files(link, self.messages)
+        self.public_services = PublicServices(link, self.messages)
+        self.customer_services = CustomerServices(self.messages)
+        self.calls = Calls(link)
+        self.local = Local(link)
         self._link = link
         link.on_login = self.chatrooms.rejoin
 
@@ -120,6 +133,13 @@ class Im:
         route = self._link.approach.route
         return {} if route is None else route.fields
 
+    async def caught_up(self) -> None:
+        """Wait until all that has waited at the server has come and has been taken by readers.
+
+        It is so from then on, until the connection is lost. Raises the reason of :attr:`ended`.
+        """
+        await self._link.caught_up()
+
     # -- connecting ------------------------------------------------------------------
 
     async def reconnect(self) -> None:
@@ -154,6 +174,7 @@ async def connect(
     port: int | None = None,
     ssl: SSLContext | None = None,
     session: ClientSession | None = None,
+    store: Store | str | PathLike[str] | None = None,
     when_offline: WhenOffline = "wait",
     retry: Retry | Iterable[float] | None = None,
     registry: Registry | None = None,
@@ -174,16 +195,22 @@ async def connect(
     only says which certificates are good.
 
     ``token`` is a text, or an async function that fetches one; it is called again when the
-    server refuses the token, once per attempt. ``session`` is what an earlier run has left.
+    server refuses the token, once per attempt. ``store`` is where everything is kept that arrives
+    and is sent: the path of a file, an object of :mod:`improto_client.store` or of a class of your
+    own, by default memory. What the last run has left there is gone on with. ``session`` is for
+    programs that keep only that; one of the two is enough, ValueError for both.
     ``when_offline`` says whether requests wait for the next connection or raise Offline.
     ``retry`` is a policy or a list of seconds, by default growing delays for ever; ``jitter``
     gives a number between two others. ``registry`` knows the application's own contents,
-    ``routes`` keeps answers of navigators and may be shared. ``transport`` is "websocket",
-    "polling", or "auto": a WebSocket, and long polling for a while where none can be opened.
+    ``routes`` keeps answers of navigators and may be shared; without one the store keeps them.
+    ``transport`` is "websocket", "polling", or "auto": a WebSocket, and long polling for a while
+    where none can be opened.
 
-    Raises LoginFailed when each navigator and each host was tried once with each transport:
-    within 10 s for every navigator, 5 s for the probes and 10 s for every host. ValueError:
-    neither navigators nor a host, or both, an address that is none, or an unknown transport or
+    Raises StoreError before anything is connected if the store cannot be used, ForeignStore if it
+    belongs to another app key or user, and LoginFailed when each navigator and each host was
+    tried once with each transport: within 10 s for every navigator, 5 s for the probes and 10 s
+    for every host. ValueError: neither navigators nor a host, or both, a session and a store, an
+    address that is none, or an unknown transport or
     framer. Later failures come back by themselves, see :attr:`Im.status`. A block that is left by
     an exception says no goodbye.
     """
@@ -203,37 +230,54 @@ async def connect(
     )
     ways = Ways(transport)
     retry = policy(retry)
+    if session is not None and store is not None:
+        raise ValueError("a store has the session of the last run: give one of the two")
+    keeper = Keeper(_checked_store(store), app_key=app_key, registry=registry)
+    saved = await keeper.open()
+    is_led = False
+    if routes is None:
+        routes = Routes()
+        is_led = routes.read(saved.routes, now=anyio.current_time(), wall_ms=_wall_ms())
     raised: BaseException | None = None
-    async with anyio.create_task_group() as tasks:
-        link = Link(
-            session or ClientSession(limits=limits),
-            limits=limits,
-            when_offline=when_offline,
-            make_id=make_id,
-            registry=registry,
-            tasks=tasks,
-            wall_ms=_wall_ms,
-        )
-        link.life = Life(retry=retry, jitter=jitter, show=link.show)
-        link.approach = Approach(
-            account,
-            ways=ways,
-            fetch=fetch or Http(account.tls),
-            routes=routes or Routes(),
-            life=link.life,
-            wall_ms=_wall_ms,
-        )
-        im = Im(link)
-        # The block's exception leaves it as it is, where a task group would wrap it.
-        try:
-            await link.open()
-            yield im
-            im.messages.settle()
-            await link.close()
-        except BaseException as error:
-            raised = error
-        link.end_feeds()
-        tasks.cancel_scope.cancel()
+    try:
+        async with anyio.create_task_group() as tasks:
+            link = Link(
+                session or ClientSession(limits=limits),
+                keeper=keeper,
+                limits=limits,
+                when_offline=when_offline,
+                make_id=make_id,
+                registry=registry,
+                tasks=tasks,
+                wall_ms=_wall_ms,
+            )
+            link.life = Life(retry=retry, jitter=jitter, show=link.show)
+            link.approach = Approach(
+                account,
+                ways=ways,
+                fetch=fetch or Http(account.tls),
+                routes=routes,
+                life=link.life,
+                wall_ms=_wall_ms,
+            )
+            im = Im(link)
+            # The block's exception leaves it as it is, where a task group would wrap it.
+            try:
+                if session is None:
+                    link.resume(saved)
+                tasks.start_soon(keeper.run)
+                await _first_login(link, is_led=is_led)
+                yield im
+                im.messages.settle()
+                await link.close()
+                await keeper.flush()
+            except BaseException as error:
+                raised = error
+            # Who waits in a task outside of the block is not cancelled with it.
+            link.abandon()
+            tasks.cancel_scope.cancel()
+    finally:
+        await keeper.close()
     if raised is not None:
         try:
             raise raised
@@ -256,6 +300,22 @@ def _checked_host(host: str | None, port: int | None, *, is_encrypted: bool) -> 
     if not host or not 0 < port < 65_536:
         raise ValueError(f"{host!r} and {port} are no host and port")
     return Host(host, port, is_encrypted)
+
+
+async def _first_login(link: Link, *, is_led: bool) -> None:
+    try:
+        await link.open()
+    except LoginFailed as error:
+        if error.is_final or not is_led:
+            raise
+        # Where the last run was led to may be gone by now. The navigator is asked this time.
+        await link.open()
+
+
+def _checked_store(store: Store | str | PathLike[str] | None) -> Store:
+    if store is None:
+        return MemoryStore()
+    return SqliteStore(store) if isinstance(store, str | PathLike) else store
 
 
 def _wall_ms() -> int:

@@ -6,13 +6,15 @@ has a task that receives, one that watches and one that goes back into chatrooms
 How a message survives an outage: every one has a unique id, which the server recognises. What
 was sent is in the session's outbox, and the next connection sends it again before anything
 else; what was not follows, in the order of the calls. So nothing is doubled, lost or overtaken.
+
+All of that passes the local store: what arrives is there before a reader gets it, and what is
+sent before it leaves. A run that dies leaves both to the next one.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 import anyio
@@ -22,20 +24,21 @@ from improto.errors import (
     ConnectionEnded,
     DecodeError,
     LocalProtocolError,
-    NotConnected,
     RequestRefused,
     RequestTimedOut,
 )
 from improto.events import (
+    CaughtUp,
     CloseReason,
     FrameDropped,
     PublishAcknowledged,
     PullFailed,
-    RequestFailed,
 )
 from improto.frames import TimeMs
 from improto.messages import received, request
 from improto.session import ClientSession
+from improto_client.arrivals import Arrivals
+from improto_client.departures import Departures
 from improto_client.errors import (
     Disconnected,
     ImError,
@@ -47,8 +50,9 @@ from improto_client.errors import (
     Unreadable,
 )
 from improto_client.life import Over
-from improto_client.receiving import Feed, Readers
+from improto_client.receiving import Feed
 from improto_client.values import read_message
+from improto_client.words import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -57,12 +61,15 @@ if TYPE_CHECKING:
 
     from improto.codes import ConnectionStatus
     from improto.config import Limits
-    from improto.contents import Registry
-    from improto.events import ConnectionClosed, Receipt
+    from improto.contents import Content, Registry
+    from improto.events import ConnectionClosed
     from improto.messages import Conversation, Outgoing
     from improto.operations import Topic
     from improto_asyncio import Client
     from improto_client.approach import Approach
+    from improto_client.book import Saved
+    from improto_client.errors import StoreError
+    from improto_client.keeping import Keeper
     from improto_client.life import Life
     from improto_client.values import Message
 
@@ -77,17 +84,6 @@ STATUSES_KEPT: Final = 1000
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True, eq=False)
-class _Pending:
-    """A message that the server has not answered yet."""
-
-    message: Outgoing
-    done: anyio.Event = field(default_factory=anyio.Event)
-    outcome: PublishAcknowledged | ImError | None = None
-    withdraw: Callable[[], None] | None = None
-    """Takes it back while it is with a connection and not sent yet."""
-
-
 class Link:
     """What all parts of a client use to talk to the server.
 
@@ -99,6 +95,7 @@ class Link:
         self,
         session: ClientSession,
         *,
+        keeper: Keeper,
         limits: Limits,
         when_offline: WhenOffline,
         make_id: Callable[[], int],
@@ -106,15 +103,17 @@ class Link:
         tasks: TaskGroup,
         wall_ms: Callable[[], int],
     ) -> None:
-        self.session = session
+        self._arrivals = Arrivals(session, keeper=keeper, registry=registry)
+        self._departures = Departures(self._arrivals, keeper=keeper)
         self.user_id = session.user_id or ""
         """Who we are; empty before the first login."""
         self.clock_offset = 0
         """Milliseconds to add to the local clock to have the server's, as of the last login."""
         self.ended: ImError | None = None
         """Why there is no connection and will be none by itself; None while there is or may be."""
-        self.readers = Readers(self._acknowledge)
+        self.readers = self._arrivals.readers
         self.registry = registry
+        self.keeper = keeper
         self.on_login: Callable[[], Coroutine[Any, Any, None]]
         """Called after each login, beside everything else."""
         self.life: Life
@@ -124,20 +123,36 @@ class Link:
         self._make_id = make_id
         self._tasks = tasks
         self._wall_ms = wall_ms
-        self._client: Client | None = None
-        """The last one that has logged in, open or not."""
         self._scope = anyio.CancelScope()
         self._changed = anyio.Event()
-        self._pending: dict[int, _Pending] = {}
         self._feeds: list[Feed[ConnectionStatus]] = []
+        self._is_caught_up = False
+        self._failure: StoreError | None = None
+        keeper.on_failure = self._store_failed
 
     # -- the connection --------------------------------------------------------------
+
+    def resume(self, saved: Saved) -> None:
+        """Go on where the last run has ended; DamagedStore if that makes no sense."""
+        self._arrivals.resume(saved, limits=self._limits)
+        self.user_id = self.session.user_id or ""
+
+    @property
+    def session(self) -> ClientSession:
+        """What outlives a connection."""
+        return self._arrivals.session
+
+    @property
+    def _client(self) -> Client | None:
+        """The last one that has logged in, open or not."""
+        return self._arrivals.client
 
     async def open(self) -> None:
         """Connect, and stay so; returns with the first login and raises what hinders it."""
         self.life.begin()
         self.approach.ways.begin()
-        self.ended = None
+        self.ended = self._failure = None
+        self.keeper.resume()
         self.readers.begin()
         self._scope = anyio.CancelScope()
         self._tasks.start_soon(self._live)
@@ -147,7 +162,7 @@ class Link:
         """Say goodbye and be connected no longer. Harmless if we are not."""
         if not self.life.is_living:
             return
-        client = self._open_client
+        client = self._arrivals.open_client
         if client is not None:
             await client.aclose()
         else:
@@ -157,10 +172,9 @@ class Link:
 
     def forget_session(self) -> None:
         """Begin anew: cursors, outbox and messages that nobody has taken are gone."""
-        self.session = ClientSession(limits=self._limits)
+        self._arrivals.forget(ClientSession(limits=self._limits))
         self.user_id = ""
-        self._client = None
-        self.readers.clear()
+        self.keeper.put(lambda book: book.wipe())
         self.approach.forget_route()
 
     def show(self, status: ConnectionStatus) -> None:
@@ -174,21 +188,20 @@ class Link:
         self._feeds.append(feed)
         return feed
 
-    def end_feeds(self) -> None:
-        """There will be no status any more."""
+    def abandon(self) -> None:
+        """Nothing will happen any more: tell whoever waits, and say no goodbye."""
+        if self.life.is_living:
+            self._end(self.life.leave().error)
         for feed in self._feeds:
             feed.end()
-
-    @property
-    def _open_client(self) -> Client | None:
-        client = self._client
-        return client if client is not None and client.is_open else None
 
     async def _live(self) -> None:
         with self._scope:
             error = await self._stay_connected()
+        self._arrivals.rescue()
         if self._scope.cancelled_caught:
-            error = self.life.leave().error
+            left = self.life.leave().error
+            error = self._failure or left
         self._end(error)
 
     async def _stay_connected(self) -> ImError:
@@ -205,14 +218,15 @@ class Link:
                 return verdict.error
             await anyio.sleep(verdict.delay)
 
+    def _store_failed(self, error: StoreError) -> None:
+        """What cannot be kept must not be received."""
+        _logger.error("%s: the local store has failed: %s", self.user_id, error)
+        self._failure = error
+        self._scope.cancel()
+
     def _end(self, error: ImError) -> None:
         self.ended = error
-        for unique_id, pending in self._pending.items():
-            # Who is told that it has failed will not expect it to arrive after a reconnect().
-            self.session.settle(unique_id)
-            pending.outcome = error
-            pending.done.set()
-        self._pending.clear()
+        self._departures.fail(error)
         self.readers.end(None if isinstance(error, Disconnected) else error)
         self._tell_change()
 
@@ -225,23 +239,39 @@ class Link:
         while True:
             if self.ended is not None:
                 raise self.ended.with_traceback(None)
-            client = self._open_client
+            client = self._arrivals.open_client
             if client is not None:
                 return client
             await self._changed.wait()
 
     async def _serve(self, client: Client) -> ConnectionClosed:
-        self._client = client
-        self.user_id = client.user_id
+        self._arrivals.client = client
+        self.user_id = user_id = client.user_id
+        routes = self.approach.routes_text()
+        self.keeper.put(lambda book: book.logged_in(user_id, routes=routes))
         self.clock_offset = client.server_time - self._wall_ms()
         self.life.online(now=anyio.current_time())
         self._tell_change()
-        self._post_waiting(client)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._receive, client)
-            tasks.start_soon(self._watch, client)
-            tasks.start_soon(self.on_login)
+        self._departures.connected(client)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._receive, client)
+                tasks.start_soon(self._watch, client)
+                tasks.start_soon(self.on_login)
+        finally:
+            self._is_caught_up = False
         return await client.wait_closed()
+
+    async def caught_up(self) -> None:
+        """Wait until the inbox has nothing more to fetch and all of it is taken."""
+        while not self._is_caught_up:
+            if self.ended is not None:
+                raise self.ended.with_traceback(None)
+            await self._changed.wait()
+
+    def now(self) -> int:
+        """The server's time, as far as we know it."""
+        return self._wall_ms() + self.clock_offset
 
     # -- receiving -------------------------------------------------------------------
 
@@ -253,51 +283,44 @@ class Link:
 
     async def _receive(self, client: Client) -> None:
         async for delivery in client.deliveries():
-            message = read_message(delivery.message, registry=self.registry)
-            self.readers.deliver(message, delivery.receipt)
-
-    def _acknowledge(self, receipt: Receipt) -> None:
-        assert self._client is not None  # it, or one before it, has brought the message
-        self._client.acknowledge(receipt)
+            self._arrivals.arrived([delivery, *client.take_deliveries()])
 
     async def _watch(self, client: Client) -> None:
         async for event in client.events():
             match event:
                 case PublishAcknowledged(unique_id=int(unique_id)):
-                    self._answered(unique_id, event)
+                    self._departures.answered(unique_id, event)
+                case CaughtUp(room_id=None):
+                    self._is_caught_up = True
+                    self._tell_change()
                 case PullFailed() | FrameDropped():
                     _logger.warning("%s: %s", self.user_id, event)
 
     # -- sending ---------------------------------------------------------------------
 
-    async def publish(self, make: Callable[[int], Outgoing]) -> PublishAcknowledged:
+    async def publish(
+        self, to: Conversation, content: Content, make: Callable[[int], Outgoing]
+    ) -> PublishAcknowledged:
         """Send what ``make`` makes of a unique id, over as many connections as it takes.
 
-        Who is cancelled while he waits takes back what was not sent yet. Raises Refused,
-        Malformed, Offline, or why there is no connection any more.
+        ``content`` is what it says and ``to`` the conversation that it belongs to. Who is
+        cancelled while he waits takes back what was not sent yet. Raises Refused, Malformed,
+        Offline, or why there is no connection any more.
         """
         unique_id = self._make_id()
         try:
-            pending = _Pending(make(unique_id))
+            message = make(unique_id)
         except LocalProtocolError as error:
             raise Malformed(str(error)) from error
-        client = self._client_or_error()
-        self._pending[unique_id] = pending
-        if client is not None:
-            self._post(client, unique_id, pending)
-        try:
-            await pending.done.wait()
-        finally:
-            self._pending.pop(unique_id, None)
-            if pending.outcome is None and pending.withdraw is not None:
-                pending.withdraw()
-        outcome = pending.outcome
-        assert outcome is not None  # that is what the event says
-        if isinstance(outcome, ImError):
-            raise outcome.with_traceback(None)
-        if outcome.status != 0:
-            raise Refused(outcome.status)
-        return outcome
+        if clean(to.target_id) != to.target_id:
+            raise Malformed(f"target_id: {to.target_id!a} has characters that no store takes")
+        self._client_or_error()
+        answer = await self._departures.send(
+            unique_id, message, content, to=to, user_id=self.user_id, now=self.now()
+        )
+        if answer.status != 0:
+            raise Refused(answer.status)
+        return answer
 
     async def publish_now(self, make: Callable[[], Outgoing]) -> None:
         """Send something that is of no use later; without a connection it is dropped quietly.
@@ -320,40 +343,10 @@ class Link:
         """The connection; None if there is none and the program is willing to wait."""
         if self.ended is not None:
             raise self.ended.with_traceback(None)
-        client = self._open_client
+        client = self._arrivals.open_client
         if client is None and self._when_offline == "fail":
             raise Offline
         return client
-
-    def _post(self, client: Client, unique_id: int, pending: _Pending) -> None:
-        pending.withdraw = client.post(pending.message, partial(self._told, unique_id, pending))
-
-    def _post_waiting(self, client: Client) -> None:
-        """Send what the last connection has not; what it has, the session sends itself."""
-        outbox = client.session.outbox
-        for unique_id, pending in list(self._pending.items()):
-            if unique_id not in outbox:
-                self._post(client, unique_id, pending)
-
-    def _told(
-        self,
-        unique_id: int,
-        pending: _Pending,
-        outcome: PublishAcknowledged | RequestFailed | LocalProtocolError,
-    ) -> None:
-        """Called from inside the connection."""
-        pending.withdraw = None
-        if isinstance(outcome, PublishAcknowledged):
-            self._answered(unique_id, outcome)
-        elif isinstance(outcome, LocalProtocolError) and not isinstance(outcome, NotConnected):
-            self._answered(unique_id, Malformed(str(outcome)))
-        # All else: the session has it and sends it again, or the next connection gets it.
-
-    def _answered(self, unique_id: int, outcome: PublishAcknowledged | ImError) -> None:
-        pending = self._pending.pop(unique_id, None)
-        if pending is not None:
-            pending.outcome = outcome
-            pending.done.set()
 
     # -- asking ----------------------------------------------------------------------
 

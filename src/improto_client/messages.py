@@ -133,6 +133,8 @@ class Messages:
         push_text: str | None = None,
     ) -> Sent:
         answer = await self._link.publish(
+            conversation,
+            content,
             lambda unique_id: compose(
                 conversation,
                 content,
@@ -140,7 +142,7 @@ class Messages:
                 receivers=receivers,
                 push_text=push_text,
                 unique_id=unique_id,
-            )
+            ),
         )
         return Sent(conversation=conversation, uid=answer.uid, time=answer.timestamp)
 
@@ -170,7 +172,7 @@ class Messages:
             outgoing = compose(me, command, flags=0, unique_id=unique_id)
             return replace(outgoing, topic=Topic.RECALL_MSG)
 
-        answer = await self._link.publish(make)
+        answer = await self._link.publish(message.conversation, command, make)
         return Sent(conversation=message.conversation, uid=answer.uid, time=answer.timestamp)
 
     async def confirm(self, message: Message) -> None:
@@ -240,6 +242,8 @@ class Messages:
                 direct=_SENT if is_mine else _RECEIVED,
             )
         await self._link.query(Topic.DEL_MSG, None, payload, may_repeat=True)
+        uids = [message.uid for message in chosen]
+        self._link.keeper.put(lambda book: book.forget_all(uids))
 
     async def clear(self, conversation: Conversation, *, until: int) -> None:
         """Hide all messages up to and including a time from this user (operations 6).
@@ -250,6 +254,7 @@ class Messages:
         target = None if operation(topic).target is Target.SELF else conversation.target_id
         payload = payloads.CleanHisMsgInput(targetId=conversation.target_id, dataTime=until)
         await self._link.query(topic, target, payload, may_repeat=True)
+        self._link.keeper.put(lambda book: book.clear(conversation, until=until))
 
 
 class History:

@@ -260,6 +260,36 @@ class Routes:
         self._kept = {key: kept for key, kept in self._kept.items() if kept[0] > now}
         self._kept[_key(app_key, token, asked, transport)] = (now + LIFETIME, route)
 
+    def to_text(self, *, now: float, wall_ms: int) -> str:
+        """Everything that is kept, to be written down; ``wall_ms`` is the time of the day."""
+        kept = [
+            [
+                key,
+                wall_ms + int((until - now) * 1000),
+                route.hosts[0].is_encrypted,
+                {**route.fields},
+            ]
+            for key, (until, route) in self._kept.items()
+        ]
+        return json.dumps(kept)
+
+    def read(self, text: str, *, now: float, wall_ms: int) -> bool:
+        """Take what :meth:`to_text` has given, unless it is too old; False if nothing was taken.
+
+        It may have been damaged or tampered with; what cannot be read is passed over.
+        """
+        try:
+            for key, until_ms, is_encrypted, fields in json.loads(text):
+                left = min((until_ms - wall_ms) / 1000, LIFETIME)
+                hosts = _hosts(fields, is_encrypted=bool(is_encrypted))
+                if left > 0 and hosts:
+                    user_id = str(fields.get("userId") or "")
+                    route = Route(hosts=hosts, user_id=user_id, fields=MappingProxyType(fields))
+                    self._kept[tuple(key)] = (now + left, route)
+        except (ValueError, TypeError, AttributeError):
+            self._kept.clear()
+        return bool(self._kept)
+
     def forget(self, app_key: str, token: str, asked: tuple[Navigator, ...]) -> None:
         """The answers were of no use, whatever the transport."""
         for transport in _PATHS:

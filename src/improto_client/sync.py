@@ -16,13 +16,18 @@ from anyio.from_thread import start_blocking_portal
 
 from improto_client import im as asynchronous
 from improto_client.bot import Bot
+from improto_client.calls import Calls
 from improto_client.chatrooms import Chatrooms
 from improto_client.conversations import Conversations
+from improto_client.customer_services import CustomerServices
 from improto_client.discussions import Discussions
 from improto_client.files import Files
 from improto_client.friends import Friends
 from improto_client.groups import Groups
+from improto_client.local import Local
 from improto_client.messages import History, Messages
+from improto_client.pages import Pages
+from improto_client.public_services import PublicServices
 from improto_client.receiving import Feed, Reader
 from improto_client.relations import Blacklist, Presence
 from improto_client.settings import Settings
@@ -37,16 +42,21 @@ if TYPE_CHECKING:
 _LIVE: Final = (
     Blacklist,
     Bot,
+    Calls,
     Chatrooms,
     Conversations,
+    CustomerServices,
     Discussions,
     Feed,
     Files,
     Friends,
     Groups,
     History,
+    Local,
     Messages,
+    Pages,
     Presence,
+    PublicServices,
     Reader,
     Settings,
     Users,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from improto import contents
 from improto.contents import DownFlag, MentionedInfo, MentionType, Text
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 EVERYBODY = "*"
 """Mentions all members of a conversation."""
+
+_MENTIONED: Final = int(DownFlag.MENTIONED)
+_NO_PAIRS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +79,14 @@ def read_message(raw: ChatMessage, *, registry: Registry | None) -> Message:
         time=raw.time,
         is_mine=raw.direction is MessageDirection.SENT,
         is_offline=raw.is_offline,
-        is_mentioned=bool(raw.status & DownFlag.MENTIONED),
-        expansion=_expansion(raw.extra_content),
+        is_mentioned=bool(raw.status & _MENTIONED),
+        expansion=expansion(raw.extra_content) if raw.extra_content else _NO_PAIRS,
         raw=raw,
     )
 
 
-def _expansion(text: str | None) -> Mapping[str, str]:
-    """``{"key":{"v":"value"}}`` (messages 8.6); what is not of that form is passed over."""
+def expansion(text: str | None) -> Mapping[str, str]:
+    """Pairs of ``{"key":{"v":"value"}}`` (messages 8.6); what has another form is passed over."""
     try:
         members: Any = json.loads(text) if text else {}
     except (ValueError, RecursionError):

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from signal import SIGINT, SIGTERM
+from signal import SIGHUP, SIGINT, SIGTERM
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import anyio
 
 from improto.frames import ProtocolVersion
 from improto_server import robot
+from improto_server.accounts.server import AccountServer
+from improto_server.addresses import EVERYWHERE
+from improto_server.admin.server import Administration
 from improto_server.api.server import Clocks
 from improto_server.config import Backend, Unread
+from improto_server.errors import ServiceError
 from improto_server.gateway import LoginRules
+from improto_server.hooks.running import audited, call_back, hook_rules
 from improto_server.hub import DevicePolicy
+from improto_server.metrics import Metrics
 from improto_server.navigation import Navigation, Offer
+from improto_server.places import robot_memory
 from improto_server.rest import api_routes
 from improto_server.robot import Robot
 from improto_server.services.accounts import Accounts
 from improto_server.store import Store, StoreError
-from improto_server.system import MessageRules, System, UserRules
+from improto_server.system import MessageRules, ModerationRules, System, UserRules
+from improto_server.tls import Certificate, own_client
+from improto_server.waiting import finished
+from improto_server.web.page import Page
 from improto_server.web.site import Site
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
     from contextlib import AbstractAsyncContextManager
 
     from improto import ClientSession
@@ -43,10 +54,8 @@ asking for navigation only, are not even answered."""
 _FORGET_EVERY: Final = 3600.0
 """Seconds. Nobody notices whether an old message goes an hour sooner or later."""
 
-_DAY: Final = 24 * 60 * 60 * 1000
-
-_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""What listens everywhere is found here too."""
+_HOUR: Final = 60 * 60 * 1000
+_DAY: Final = 24 * _HOUR
 
 _logger = logging.getLogger(__name__)
 
@@ -71,6 +80,7 @@ class Application:
         read_clock = wall_clock or _wall_clock
         loop = _loop(gateway.backend)
         limits = settings.limits.as_limits()
+        self._certificate = Certificate.of("gateway", gateway)
         self._accounts = accounts = Accounts({app.key: app.secret for app in settings.apps})
         self.site = Site(settings)
         self.store = Store.open(
@@ -105,6 +115,7 @@ class Application:
             limits=limits,
             login_rules=LoginRules(
                 allowed_origins=frozenset(gateway.allowed_origins),
+                blocked_apps=frozenset(each.key for each in settings.apps if each.blocked),
                 most_connections=MOST_CONNECTIONS,
                 messages_per_second=messages.rate,
                 repeats_per_second=gateway.repeats,
@@ -128,8 +139,16 @@ class Application:
             monotonic=time.monotonic,
             chatroom_rules=settings.chatrooms.as_rules(),
             user_rules=UserRules(
-                profiles=settings.users.profiles, subscriptions=settings.users.subscriptions
+                profiles=settings.users.profiles,
+                subscriptions=settings.users.subscriptions,
+                white_lists=settings.users.white_lists,
             ),
+            moderation_rules=ModerationRules(
+                most_words=settings.moderation.most_words,
+                screens_posts=settings.moderation.api_messages,
+                audit=settings.moderation.audit_rules(audited(settings)),
+            ),
+            hook_rules=hook_rules(settings),
             storage=self.site.storage,
             link_days=settings.uploads.link_days,
             robots={robot.USER: robot.NAME} if settings.robot else {},
@@ -140,15 +159,46 @@ class Application:
                     self.system,
                     settings,
                     accounts=accounts,
+                    base_url=lambda: settings.web.public_url or self.site.url,
                     clocks=Clocks(now=lambda: read_clock() / 1000, monotonic=time.monotonic),
                 )
             )
+        self.account_server: AccountServer | None = None
+        """The application server, if there is one."""
+        if settings.accounts.enabled:
+            self.account_server = AccountServer(
+                settings,
+                system=self.system,
+                accounts=accounts,
+                base_url=lambda: settings.web.public_url or self.site.url,
+                gateway=lambda: gateway.public_address or self.navigation.own_address,
+                beside=self.store.path,
+                now=read_clock,
+                monotonic=time.monotonic,
+            )
+            self.site.parts.append(self.account_server.routes())
+            page = Page(
+                settings,
+                navigation=self.account_server.house.navigation,
+                base_url=self.account_server.house.base_url,
+            )
+            self.site.parts.append(page.routes())
+        if settings.web.admin_token:
+            administration = Administration(
+                settings, system=self.system, database=self.store.path, monotonic=time.monotonic
+            )
+            self.site.parts.append(administration.routes())
+        if settings.web.metrics:
+            metrics = Metrics(self.system, self.store, token=settings.web.metrics_token)
+            self.site.parts.append(metrics.routes())
         self.gateway = self.system.gateway
         self.service: Service = self.gateway
         """What the socket serves: the gateway, or what was put around it before listening."""
         self.address = ("", 0)
         """Where the server is found from this machine, while it is listening."""
         self._inbox_days = messages.offline_days
+        self._token_life = _token_life(settings)
+        self._wall_clock = read_clock
         self._limits = limits
         self._settings = settings
 
@@ -165,16 +215,18 @@ class Application:
                 if self.site.storage is not None:
                     self.navigation.upload_provider = self.site.storage.provider
                 host, port = server.addresses[0]
-                self.address = (_LOOPBACK.get(host, host), port)
+                self.address = (EVERYWHERE.get(host, host), port)
                 self.navigation.own_address = _join(gateway.host, port)
                 if gateway.hand_over_to:
                     self.gateway.hand_over(gateway.hand_over_to)
                 self.site.is_ready = not gateway.hand_over_to
                 try:
-                    yield tuple(f"http://{_join(*address)}" for address in server.addresses)
+                    scheme = "http" if self._certificate is None else "https"
+                    yield tuple(f"{scheme}://{_join(*address)}" for address in server.addresses)
                 finally:
                     self.site.is_ready = False
                     self.gateway.drain()
+                    self.system.webhooks.close()
                     await self._finish()
         finally:
             await self._finish()
@@ -184,6 +236,12 @@ class Application:
         # Even if we are cancelled; the store has a deadline of its own.
         with anyio.CancelScope(shield=True):
             await self.store.aclose()
+
+    def reload(self) -> None:
+        """Read certificates again, which may have been renewed."""
+        for certificate in (self._certificate, self.site.certificate):
+            if certificate is not None:
+                certificate.reload()
 
     async def tick_regularly(self) -> None:
         """Let the server do what time alone brings about, again and again."""
@@ -195,12 +253,24 @@ class Application:
                 _logger.exception("what time brings about could not be done")
             await anyio.sleep(1.0)
 
+    async def call_back(self) -> None:
+        """Tell and ask the apps that want it (rest 10)."""
+        await call_back(self.system, self._settings.apps, wall_clock=self._wall_clock)
+
     async def forget_regularly(self) -> None:
         """Delete what is too old for every inbox, again and again (operations 2.1)."""
         while True:
             before = self.system.clock.now() - self._inbox_days * _DAY
             self.store.forget_before(before, _forgotten)
+            await self._forget_token_ends()
             await anyio.sleep(_FORGET_EVERY)
+
+    async def _forget_token_ends(self) -> None:
+        before = self._wall_clock() - self._token_life
+        try:
+            await finished(self.system.token_ends.forget(before=before))
+        except ServiceError as error:
+            _logger.error("times of tokens that are over were not forgotten: %s", error)
 
     def chores(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """What has to run beside the server while it is listening, each until cancelled."""
@@ -209,14 +279,15 @@ class Application:
             self.forget_regularly,
             self.site.forget_regularly,
             self.tick_regularly,
+            self.call_back,
             *(robot.run for robot in robots),
+            *(self.account_server.chores() if self.account_server is not None else ()),
         ]
 
     def robots(self) -> list[Robot]:
         """One for each app, while the server is listening."""
-        store = self.store.path
         return [
-            Robot(partial(self._connect, app.key), store.with_name(f"{store.name}-{app.key}-robot"))
+            Robot(partial(self._connect, app.key), robot_memory(self.store.path, app.key))
             for app in self._settings.apps
         ]
 
@@ -228,9 +299,11 @@ class Application:
             from improto_trio import connect
         else:
             from improto_asyncio import connect
-        token = self._accounts.issue(app_key, robot.USER, now=time.time(), lifetime=_DAY)
+        token = self._accounts.issue(app_key, robot.USER, now=time.time(), lifetime=_DAY / 1000)
         host, port = self.address
-        return connect(host, port, app_key=app_key, token=token, session=session)
+        certificate = self._settings.gateway.certificate
+        tls = own_client(certificate) if certificate else None
+        return connect(host, port, ssl=tls, app_key=app_key, token=token, session=session)
 
     def _serve(self) -> AbstractAsyncContextManager[Server]:
         gateway = self._settings.gateway
@@ -242,6 +315,7 @@ class Application:
             self.service,
             gateway.host,
             gateway.port,
+            ssl=self._certificate.context if self._certificate is not None else None,
             limits=self._limits,
             framer=gateway.framer.value,
             long_polling=gateway.long_polling,
@@ -258,25 +332,58 @@ class Application:
                 _logger.exception("the answers of the store could not be passed on")
 
 
-async def serve_until_signalled(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Run a server until SIGTERM or SIGINT; ``announce`` is called with each of its URLs."""
-    with anyio.open_signal_receiver(SIGTERM, SIGINT) as signals:
+async def serve_until_signalled(
+    settings: Settings,
+    announce: Callable[[str], None],
+    furnish: Callable[[Application], Awaitable[None]] | None = None,
+) -> None:
+    """Run a server until SIGTERM or SIGINT; SIGHUP has it read its certificates again.
+
+    ``announce`` is called with each of its URLs; before that, ``furnish`` may put something in.
+    """
+    # Without a certificate SIGHUP ends the program, as it does when its terminal is closed.
+    has_tls = bool(settings.gateway.certificate or settings.web.certificate)
+    heard = (SIGTERM, SIGINT, SIGHUP) if has_tls else (SIGTERM, SIGINT)
+    with anyio.open_signal_receiver(*heard) as signals:
         application = Application(settings)
         async with application.listening() as urls:
-            for url in urls:
-                announce(url)
-            async with anyio.create_task_group() as tasks:
-                for chore in application.chores():
-                    tasks.start_soon(chore)
-                async for _ in signals:
-                    break
-                tasks.cancel_scope.cancel()
+            if furnish is not None:
+                await furnish(application)
+            with _settled():
+                for url in urls:
+                    announce(url)
+                async with anyio.create_task_group() as tasks:
+                    for chore in application.chores():
+                        tasks.start_soon(chore)
+                    async for signal in signals:
+                        if signal is not SIGHUP:
+                            break
+                        application.reload()
+                    tasks.cancel_scope.cancel()
 
 
-def run(settings: Settings, announce: Callable[[str], None]) -> None:
+def run(
+    settings: Settings,
+    announce: Callable[[str], None],
+    furnish: Callable[[Application], Awaitable[None]] | None = None,
+) -> None:
     """:func:`serve_until_signalled` on the backend that the settings name."""
     backend = settings.gateway.backend.value
-    anyio.run(serve_until_signalled, settings, announce, backend=backend)
+    anyio.run(serve_until_signalled, settings, announce, furnish, backend=backend)
+
+
+@contextmanager
+def _settled() -> Iterator[None]:
+    """For as long as the block lasts, what there is by now is not looked through for garbage.
+
+    It is the program itself: to look through all of it stops every thread for 80 ms.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _loop(backend: Backend) -> _Loop:
@@ -303,6 +410,12 @@ def _forgotten(entries: int | StoreError) -> None:
         _logger.error("old messages could not be deleted: %s", entries)
     elif entries:
         _logger.info("%d inbox entries were too old and are deleted", entries)
+
+
+def _token_life(settings: Settings) -> int:
+    """How long a token may be good, whoever gives it out, in milliseconds."""
+    accounts = settings.accounts
+    return max(settings.token_days * _DAY, accounts.token_hours * _HOUR if accounts.enabled else 0)
 
 
 def _wall_clock() -> int:

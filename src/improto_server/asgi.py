@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from improto.asgi import Receive, Scope, Send
+    from improto_server.system import System
 
 _logger = logging.getLogger(__name__)
 
@@ -50,8 +51,8 @@ class ServerApp:
             await self._app(scope, receive, send)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Serve what the host brings for as long as the block lasts.
+    async def running(self) -> AsyncIterator[System]:
+        """Serve what the host brings for as long as the block lasts; it gets the services.
 
         At the end, messages that have arrived are stored and acknowledged, then everybody is sent
         away. All of it is bounded. Raises StoreError, and OSError if the web port is on and cannot
@@ -61,7 +62,11 @@ class ServerApp:
         application = Application(replace(self._settings, gateway=gateway))
         # Where the host listens is not known; what clients ask for is where they find it.
         application.navigation.own_address = ""
-        app = ImApp(application.gateway, limits=self._settings.limits.as_limits())
+        app = ImApp(
+            application.gateway,
+            limits=self._settings.limits.as_limits(),
+            long_polling=gateway.long_polling,
+        )
         site, store = application.site, application.store
         async with AsyncExitStack() as stack:
             # The second time, after a start that succeeded, nothing is left to do.
@@ -75,10 +80,10 @@ class ServerApp:
             stack.callback(tasks.cancel_scope.cancel)
             for chore in application.chores():
                 tasks.start_soon(chore)
-            stack.push_async_callback(app.aclose)
+            await stack.enter_async_context(app.running())
             self._app = app
             try:
-                yield
+                yield application.system
             finally:
                 application.gateway.drain()
                 await store.aclose()

@@ -23,12 +23,15 @@ from msgspec.structs import fields
 
 from improto.config import LARGEST_WINDOW, Limits
 from improto.profiles import ReceiptVersion
+from improto_server.accounts.settings import AccountSettings
+from improto_server.addresses import is_loopback
+from improto_server.hooks.settings import HookUrls, ModerationSettings, WebhookSettings
 from improto_server.navigation import is_same_place
 from improto_server.services.accounts import SECRET_BYTES
 from improto_server.services.room import ChatroomRules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _Table = TypeVar("_Table", bound=Struct)
@@ -77,6 +80,14 @@ class Unread(enum.Enum):
     SERVER = "server"
 
 
+class AccessLog(enum.Enum):
+    """How requests at the web port are logged."""
+
+    NONE = "none"
+    LOGFMT = "logfmt"
+    JSON = "json"
+
+
 class LogLevel(enum.Enum):
     """The least that is logged."""
 
@@ -112,6 +123,7 @@ _PublicUrl = Annotated[
     ),
 ]
 _Text = Annotated[str, Meta(description="any text")]
+_File = Annotated[str, Meta(max_length=4096, description="a file, or nothing")]
 _FileBytes = Annotated[int, Meta(ge=1, le=5 * 1024 * _MIB)]
 
 
@@ -128,6 +140,8 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     framer: Framer = Framer.WSPROTO
     long_polling: bool = True
     backend: Backend = Backend.ASYNCIO
+    certificate: _File = ""
+    key: _File = ""
 
 
 class StoreSettings(Struct, frozen=True, kw_only=True):
@@ -151,6 +165,21 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     api_clock_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 0
     api_repeats: bool = True
     api_utc_hours: Annotated[int, Meta(ge=-12, le=14)] = 8
+    access_log: AccessLog = AccessLog.NONE
+    metrics: bool = False
+    metrics_token: Annotated[
+        str, Meta(pattern=r"^(\S{16,256})?\Z", description="16 to 256 characters, or nothing")
+    ] = ""
+    admin_token: Annotated[
+        str, Meta(pattern=r"^([!-~]{32,256})?\Z", description="32 to 256 characters, or nothing")
+    ] = ""
+    admin_remote: bool = False
+    certificate: _File = ""
+    key: _File = ""
+
+    def __repr__(self) -> str:
+        """Without the tokens, because settings get logged."""
+        return f"WebSettings(enabled={self.enabled!r})"
 
 
 class UploadSettings(Struct, frozen=True, kw_only=True):
@@ -192,6 +221,7 @@ class UserSettings(Struct, frozen=True, kw_only=True):
 
     profiles: bool = True
     subscriptions: bool = True
+    white_lists: bool = False
 
 
 _ObjectNames = Annotated[
@@ -252,6 +282,9 @@ class AppSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     secret: Annotated[str, Meta(pattern=rf"^\S{{{SECRET_BYTES},256}}\Z")]
     multi_device: bool | None = None
     """None: what ``messages.multi_device`` says."""
+    blocked: bool = False
+    """Whether its users, and its REST calls, are turned away."""
+    webhooks: HookUrls = HookUrls()
 
     def __repr__(self) -> str:
         """Without the secret, because settings get logged."""
@@ -263,7 +296,9 @@ _Apps = Annotated[
     Meta(
         description="a list of tables with key (1 to 64 of A-Z a-z 0-9 _ -)"
         f" and secret ({SECRET_BYTES} to 256 characters, no spaces),"
-        " and multi_device (true or false) if it is to differ"
+        " and multi_device (true or false) if it is to differ, and blocked (true or false), and"
+        " webhooks, a table with any of messages, online, chatrooms and audit, each an http:// or"
+        " https:// URL"
     ),
 ]
 
@@ -279,9 +314,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     messages: MessageSettings = MessageSettings()
     users: UserSettings = UserSettings()
     chatrooms: ChatroomSettings = ChatroomSettings()
+    webhooks: WebhookSettings = WebhookSettings()
+    moderation: ModerationSettings = ModerationSettings()
     store: StoreSettings = StoreSettings()
     web: WebSettings = WebSettings()
     uploads: UploadSettings = UploadSettings()
+    accounts: AccountSettings = AccountSettings()
     limits: LimitSettings = LimitSettings()
 
 
@@ -437,6 +475,12 @@ def _check_together(settings: Settings) -> None:
             "web.api_repeats can be false only if web.api_clock_seconds is above 0: used signatures"
             " are remembered for as long as they are good"
         )
+    for table, port in (("gateway", gateway), ("web", settings.web)):
+        if bool(port.certificate) is not bool(port.key):
+            raise SettingsError(
+                f"{table}.certificate and {table}.key go together, but only one is there"
+            )
+    _check_accounts(settings, keys)
     uploads = settings.uploads
     if uploads.storage is StorageKind.S3:
         for name in ("s3_endpoint", "s3_region", "s3_bucket", "s3_access_key", "s3_secret_key"):
@@ -456,3 +500,24 @@ def _check_together(settings: Settings) -> None:
             f"limits.pull_bytes must not be above limits.outbound_bytes, {limits.outbound_bytes},"
             f" but is {limits.pull_bytes}"
         )
+
+
+def _check_accounts(settings: Settings, keys: Sequence[str]) -> None:
+    accounts = settings.accounts
+    if not accounts.enabled:
+        return
+    for key, is_on in (
+        ("web.enabled", settings.web.enabled),
+        ("users.profiles", settings.users.profiles),
+    ):
+        if not is_on:
+            raise SettingsError(f"accounts.enabled can be true only if {key} is")
+    if accounts.app and accounts.app not in keys:
+        raise SettingsError(f"accounts.app must be the key of an app, not {accounts.app!r}")
+    if accounts.fixed_users and not accounts.fixed_users_anywhere:
+        for key, host in (("gateway", settings.gateway.host), ("web", settings.web.host)):
+            if not is_loopback(host):
+                raise SettingsError(
+                    f"accounts.fixed_users lets everybody in who reaches the server, and {key}.host"
+                    f" is {host}; listen on 127.0.0.1, or set accounts.fixed_users_anywhere"
+                )

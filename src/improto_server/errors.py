@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from improto.codes import describe
+from improto.codes import ErrorCode, describe
 
 if TYPE_CHECKING:
-    from improto.codes import ErrorCode
     from improto.payloads import Message
 
 
@@ -21,6 +20,14 @@ class ServiceError(Exception):
         super().__init__(describe(code))
         self.code = code
         self.reply = reply
+
+
+class ListFull(ServiceError):
+    """A list that the application keeps would become too long; ``text`` says how long it may be."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(ErrorCode.BIZ_ERROR_INVALID_PARAMETER)
+        self.args = (text,)
 
 
 class StatusAnswer(Exception):

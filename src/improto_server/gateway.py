@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from improto_server.router import Router
     from improto_server.services.accounts import Accounts
     from improto_server.services.standings import Standings
+    from improto_server.services.token_ends import TokenEnds
 
 _REFUSALS: Final = {
     TokenOutcome.UNKNOWN_APP: ConnAckStatus.IDENTIFIER_REJECTED,
@@ -40,7 +41,7 @@ _REFUSALS: Final = {
     TokenOutcome.FORGED: ConnAckStatus.TOKEN_INCORRECT,
     TokenOutcome.FOREIGN_APP: ConnAckStatus.TOKEN_INCORRECT,
 }
-"""Of an expired token each generation of SDKs is told differently (session 2.4)."""
+"""Of an expired or ended token each generation of SDKs is told differently (session 2.4)."""
 
 _STORM: Final = (20, 10.0)
 """More logins of one client than these in so many seconds are a storm. Who has lost a connection
@@ -67,6 +68,8 @@ class LoginRules:
     """Web origins that may connect; empty: all. Programs send none and may always."""
     blocked_users: frozenset[tuple[str, str]] = frozenset()
     """App key and user id of those who may not."""
+    blocked_apps: frozenset[str] = frozenset()
+    """App keys of which nobody may."""
     most_connections: int = 100_000
     """Beyond this many clients newcomers are turned away."""
     messages_per_second: float = 5.0
@@ -101,6 +104,7 @@ class Gateway:
         rules: LoginRules,
         devices: DevicePolicy,
         standings: Standings,
+        token_ends: TokenEnds,
         monotonic: Callable[[], float],
     ) -> None:
         self._accounts = accounts
@@ -111,6 +115,7 @@ class Gateway:
         self._rules = rules
         self._devices = devices
         self._standings = standings
+        self._token_ends = token_ends
         self._monotonic = monotonic
         self._is_draining = False
         known = rules.most_connections
@@ -183,6 +188,8 @@ class Gateway:
         """A client is gone."""
         device: Device | None = peer.data
         if device is not None:
+            # With a status there was a DISCONNECT (session 4.1).
+            device.has_logged_out = event.reason is CloseReason.PEER and event.status is not None
             self._hub.leave(device)
         if event.reason in _WORTH_A_LINE:
             who = peer.user_id or "somebody"
@@ -201,9 +208,13 @@ class Gateway:
             return ConnAckStatus(peer.connection.profile.token_expired_status)
         if check.user_id is None:
             return _REFUSALS[check.outcome]
+        if login.app_key in rules.blocked_apps:
+            return ConnAckStatus.APP_BLOCK_OR_DELETE
         if rules.allowed_origins and peer.origin not in (None, *rules.allowed_origins):
             return ConnAckStatus.HOSTNAME_ERROR
         key = (login.app_key, check.user_id)
+        if self._token_ends.is_void(key, issued=check.issued):
+            return ConnAckStatus(peer.connection.profile.token_expired_status)
         if key in rules.blocked_users or self._standings.is_banned(key, now=self._clock.now()):
             return ConnAckStatus.BLOCK
         return check.user_id

@@ -16,7 +16,7 @@ from improto.operations import Topic
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from improto.codes import CommandType, DisconnectStatus
     from improto.payloads import Message
@@ -49,6 +49,7 @@ class Device:
         "backlog",
         "changes",
         "cursor",
+        "has_logged_out",
         "peer",
         "position",
         "profile",
@@ -76,6 +77,8 @@ class Device:
         """It has all received messages up to this time: its own word."""
         self.sent_cursor = 0
         """The same for sent messages."""
+        self.has_logged_out = False
+        """Its client has said goodbye."""
 
     @property
     def is_open(self) -> bool:
@@ -111,6 +114,16 @@ class Hub:
         """Called with each device that has come, before it is accepted."""
         self.on_leave: list[Callable[[Device], None]] = []
         """Called with each device that has gone."""
+
+    @property
+    def keys(self) -> Collection[UserKey]:
+        """App key and user id of each user."""
+        return self._users.keys()
+
+    @property
+    def users(self) -> Collection[User]:
+        """All users."""
+        return self._users.values()
 
     def find(self, key: UserKey) -> User | None:
         """The user, if online."""

@@ -21,6 +21,7 @@ from improto.http import HttpResponse
 from improto.login import PATH, Login, bare_token
 from improto.operations import Topic
 from improto.profiles import ReceiptVersion, profile_of
+from improto_server.addresses import EVERYWHERE
 from improto_server.services.accounts import TokenOutcome
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _CALLBACK_NAME: Final = re.compile(r"[A-Za-z0-9_.]{1,64}")
 _HOST: Final = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 """What may stand in a Host header and goes into an answer unchanged."""
 
-_WILDCARDS: Final = frozenset({"", "0.0.0.0", "::"})
+_WILDCARDS: Final = frozenset({"", *EVERYWHERE})
 """Listening there says nothing about where clients find us."""
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
@@ -45,6 +46,7 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
 _HEADERS: Final[Headers] = (
     ("Access-Control-Allow-Origin", "*"),
     ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
 )
 _PREFLIGHT: Final[Headers] = (
     ("Access-Control-Allow-Methods", "GET, POST, OPTIONS"),

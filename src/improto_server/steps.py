@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
+    from collections.abc import Callable, Coroutine, Generator, Iterable
 
 T = TypeVar("T")
 
@@ -86,6 +86,14 @@ def start(steps: Coroutine[Any, Any, T], done: Callable[[T | Exception], None]) 
         awaited.call(lambda: start(steps, done))
         return
     done(result)
+
+
+async def together(all_steps: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do several things, begun in a row: what they write reaches the store together.
+
+    Raises what the first that fails raises; the others are done all the same.
+    """
+    return [await each for each in [begin(steps) for steps in all_steps]]
 
 
 def begin(steps: Coroutine[Any, Any, T]) -> Pending[T]:

@@ -17,7 +17,10 @@ from improto_server.clock import MessageClock
 from improto_server.gateway import Gateway, LoginRules
 from improto_server.hub import DevicePolicy, Hub
 from improto_server.router import Router
+from improto_server.services.archives import Archives
+from improto_server.services.audit import Audit, AuditRules
 from improto_server.services.bots import Bots
+from improto_server.services.broadcasts import Broadcasts
 from improto_server.services.charters import Charters
 from improto_server.services.chatrooms import ChatroomRules, Rooms
 from improto_server.services.conversation_settings import ConversationSettings
@@ -40,12 +43,16 @@ from improto_server.services.managed_applications import ManagedApplications
 from improto_server.services.managed_groups import ManagedGroups
 from improto_server.services.managed_members import ManagedMembers
 from improto_server.services.messages import Messages
+from improto_server.services.outbox import Outbox
 from improto_server.services.presence import Presence
+from improto_server.services.priorities import Priorities
 from improto_server.services.public_services import PublicServices
+from improto_server.services.push_tags import PushTags
 from improto_server.services.recall import Recalls
 from improto_server.services.receipts import Receipts
 from improto_server.services.receipts_positions import ReadPositions
 from improto_server.services.relations import Relations
+from improto_server.services.remarks import Remarks
 from improto_server.services.roomnotices import RoomNotices
 from improto_server.services.rosters import Rosters
 from improto_server.services.routing import Routing
@@ -53,18 +60,23 @@ from improto_server.services.rtc import RtcRooms
 from improto_server.services.rtc_data import RtcData
 from improto_server.services.rtc_invites import RtcInvites
 from improto_server.services.settings import UserSettings
+from improto_server.services.silences import Silences
 from improto_server.services.standings import Standings
 from improto_server.services.subscriptions import Subscriptions
 from improto_server.services.tags import Tags
+from improto_server.services.token_ends import TokenEnds
 from improto_server.services.unread import Unread
 from improto_server.services.uploads import Uploads
 from improto_server.services.user_profiles import UserProfiles
 from improto_server.services.users import Users
-from improto_server.store import public_services
+from improto_server.services.webhooks import HookRules, Webhooks
+from improto_server.services.words import Words
+from improto_server.store import outbox, priorities, public_services, silences, words
 from improto_server.store.chatrooms import left as left_rooms
 from improto_server.store.friends import friends_among, friends_of
 from improto_server.store.relations import bans as stored_bans
 from improto_server.store.settings import windows as own_days
+from improto_server.store.token_ends import everything as stored_token_ends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,6 +104,21 @@ class MessageRules:
     """Unread counts are the server's and not each client's own (sdk5 2.2)."""
 
 
+_AUDIT_RULES = AuditRules()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModerationRules:
+    """What the operator decides about what may be said (rest 9.1, 10.4)."""
+
+    most_words: int = 50
+    """Sensitive words of each app."""
+    screens_posts: bool = False
+    """They count for messages of the REST API as well."""
+    audit: AuditRules = _AUDIT_RULES
+    """Which messages the application is asked about."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserRules:
     """What the operator decides about what users know of each other (sdk5 2.2)."""
@@ -100,11 +127,15 @@ class UserRules:
     """Users have profiles and friends, and manage groups."""
     subscriptions: bool = True
     """Users may follow the status and the profiles of others."""
+    white_lists: bool = False
+    """Users get private messages only from those on their white lists (rest 9.1)."""
 
 
 _CHATROOM_RULES = ChatroomRules()
 _NO_ROBOTS: Mapping[str, str] = MappingProxyType({})
 _USER_RULES = UserRules()
+_MODERATION_RULES = ModerationRules()
+_HOOK_RULES = HookRules()
 
 
 class System:
@@ -128,6 +159,8 @@ class System:
         monotonic: Callable[[], float],
         chatroom_rules: ChatroomRules = _CHATROOM_RULES,
         user_rules: UserRules = _USER_RULES,
+        moderation_rules: ModerationRules = _MODERATION_RULES,
+        hook_rules: HookRules = _HOOK_RULES,
         storage: Storage | None = None,
         link_days: int = 365,
         robots: Mapping[str, str] = _NO_ROBOTS,
@@ -139,19 +172,40 @@ class System:
         self.delivery = Delivery(clock=self.clock, hub=self.hub)
         self.events = Events(data=self.data, clock=self.clock, hub=self.hub)
         self.standings = Standings(self.data, self.hub, bans=store.ask(stored_bans))
+        self.token_ends = TokenEnds(self.data, self.hub, ends=store.ask(stored_token_ends))
+        self.silences = Silences(self.data, rows=store.ask(silences.everything))
         self.rosters = Rosters(self.data, self.clock)
         self.rosters.on_left.append(self.delivery.forget)
+        self.priorities = Priorities(
+            self.data, low=chatroom_rules.low_priority, rows=store.ask(priorities.everything)
+        )
         self.rooms = Rooms(
             data=self.data,
             clock=self.clock,
             hub=self.hub,
             limits=limits,
             rules=chatroom_rules,
+            priorities=self.priorities,
             left=store.ask(left_rooms),
             monotonic=monotonic,
         )
         self.routing = Routing(
-            clock=self.clock, standings=self.standings, rosters=self.rosters, rooms=self.rooms
+            clock=self.clock,
+            standings=self.standings,
+            silences=self.silences,
+            rosters=self.rosters,
+            rooms=self.rooms,
+            has_white_lists=user_rules.white_lists,
+        )
+        self.words = Words(
+            self.data,
+            rows=store.ask(words.everything),
+            most=moderation_rules.most_words,
+            screens_posts=moderation_rules.screens_posts,
+            content_bytes=limits.content_bytes,
+        )
+        self.audit = Audit(
+            moderation_rules.audit, clock=self.clock, content_bytes=limits.content_bytes
         )
         self.messages = Messages(
             store=store,
@@ -162,9 +216,29 @@ class System:
             routing=self.routing,
             rosters=self.rosters,
             rooms=self.rooms,
+            words=self.words,
+            audit=self.audit,
             limits=limits,
             devices=devices,
             monotonic=monotonic,
+        )
+        self.outbox = Outbox(
+            self.data,
+            self.clock,
+            counts=store.ask(outbox.counts),
+            most=hook_rules.most_waiting,
+            days=hook_rules.keep_days,
+        )
+        self.webhooks = Webhooks(
+            outbox=self.outbox,
+            data=self.data,
+            clock=self.clock,
+            hub=self.hub,
+            messages=self.messages,
+            rooms=self.rooms,
+            rules=hook_rules,
+            interrupted=store.ask(outbox.interrupted),
+            random=token_bytes,
         )
         self.room_notices = RoomNotices(self.rooms, self.messages)
         self.entries = Entries(
@@ -220,6 +294,7 @@ class System:
             events=self.events,
             is_on=rules.receipts is ReceiptVersion.RECEIPTS,
         )
+        self.archives = Archives(self.data, self.clock)
         self.history = History(self.data, self.rosters, self.rooms)
         self.deletions = Deletions(self.data, self.clock)
         self.conversations = Conversations(self.data, self.clock)
@@ -236,6 +311,7 @@ class System:
         self.conversation_settings = ConversationSettings(
             data=self.data, clock=self.clock, hub=self.hub
         )
+        self.remarks = Remarks(self.data)
         self.tags = Tags(data=self.data, clock=self.clock, hub=self.hub)
         self.expansions = Expansions(
             data=self.data, hub=self.hub, messages=self.messages, rosters=self.rosters
@@ -251,6 +327,14 @@ class System:
             friends_among=friends_among,
         )
         self.users.on_change.append(self.user_profiles.tell)
+        self.push_tags = PushTags(self.data)
+        self.broadcasts = Broadcasts(
+            messages=self.messages,
+            users=self.users,
+            rooms=self.rooms,
+            tags=self.push_tags,
+            hub=self.hub,
+        )
         self.subscriptions = Subscriptions(
             data=self.data,
             clock=self.clock,
@@ -307,6 +391,8 @@ class System:
             hub=self.hub,
             messages=self.messages,
             routing=self.routing,
+            words=self.words,
+            audit=self.audit,
             content_bytes=limits.content_bytes,
             within_minutes=rules.edit_minutes,
         )
@@ -369,6 +455,7 @@ class System:
             rules=login_rules,
             devices=devices,
             standings=self.standings,
+            token_ends=self.token_ends,
             monotonic=monotonic,
         )
 

@@ -10,12 +10,10 @@ from tests.interop.server import ImServer
 if TYPE_CHECKING:
     from pathlib import Path
 
-_APP: Final = "improto_server.asgi:create_app"
-
 HOSTS: Final = {
-    "hypercorn on asyncio": ("hypercorn", "-w", "0", "-k", "asyncio", f"{_APP}()", "-b"),
-    "hypercorn on trio": ("hypercorn", "-w", "0", "-k", "trio", f"{_APP}()", "-b"),
-    "uvicorn": ("uvicorn", "--factory", _APP, "--port"),
+    "hypercorn on asyncio": ("hypercorn", "-w", "0", "-k", "asyncio", "{app}()", "-b"),
+    "hypercorn on trio": ("hypercorn", "-w", "0", "-k", "trio", "{app}()", "-b"),
+    "uvicorn": ("uvicorn", "--factory", "{app}", "--port"),
 }
 """How each is run; the address, or the port, comes last."""
 
@@ -26,14 +24,23 @@ class HostedServer(ImServer):
     # uvicorn ends by the signal that it has got.
     good_ends = (0, -SIGTERM)
 
+    app = "improto_server.asgi:create_app"
+    """What makes the application."""
+
     def __init__(self, folder: Path, host: str, **settings: str) -> None:
         # hypercorn would say of the web port, too, that it is running there.
         super().__init__(folder, IMPROTO_WEB_ENABLED="false", **settings)
-        self._program = HOSTS[host]
+        self._program = [part.format(app=self.app) for part in HOSTS[host]]
 
     def program(self) -> list[str]:
         is_port = self._program[-1] == "--port"
         return [*self._program, str(self.port) if is_port else f"{self.host}:{self.port}"]
+
+
+class OrderedServer(HostedServer):
+    """The same, and it takes orders of the application's own server."""
+
+    app = "tests.interop.app_server:create_app"
 
 
 class ExampleServer(ImServer):

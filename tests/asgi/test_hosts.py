@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 CONNECT = {"asyncio": improto_asyncio.connect, "trio": improto_trio.connect}
+TRANSPORTS = ("websocket", "polling")
 PATIENCE = 30.0
 """Seconds until something that does not happen is a failure."""
 
@@ -64,12 +65,14 @@ async def heard(client: Client) -> ChatMessage:
     raise AssertionError("the connection has ended")
 
 
+@pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("loop", CONNECT)
-def test_a_conversation(server: HostedServer, loop: str) -> None:
+def test_a_conversation(server: HostedServer, loop: str, transport: str) -> None:
     async def scenario() -> None:
+        people = f"{loop}-{transport}"
         async with (
-            connect(loop, server, f"alice-{loop}") as alice,
-            connect(loop, server, f"bob-{loop}") as bob,
+            connect(loop, server, f"alice-{people}", transport=transport) as alice,
+            connect(loop, server, f"bob-{people}", transport=transport) as bob,
         ):
             sent = await alice.send(Conversation.private(bob.user_id), Text("hello"))
             message = await heard(bob)
@@ -80,17 +83,18 @@ def test_a_conversation(server: HostedServer, loop: str) -> None:
     run(loop, scenario)
 
 
-def test_a_burst_comes_in_order(server: HostedServer) -> None:
-    texts = [f"message {number}" for number in range(300)]
+@pytest.mark.parametrize(("transport", "count"), [("websocket", 300), ("polling", 50)])
+def test_a_burst_comes_in_order(server: HostedServer, transport: str, count: int) -> None:
+    texts = [f"message {number}" for number in range(count)]
 
     async def scenario() -> None:
         async with (
-            connect("asyncio", server, "carol") as carol,
-            connect("asyncio", server, "dave") as dave,
+            connect("asyncio", server, f"carol-{transport}", transport=transport) as carol,
+            connect("asyncio", server, f"dave-{transport}", transport=transport) as dave,
         ):
             async with anyio.create_task_group() as tasks:
                 for text in texts:
-                    tasks.start_soon(carol.send, Conversation.private("dave"), Text(text))
+                    tasks.start_soon(carol.send, Conversation.private(dave.user_id), Text(text))
             found = []
             async for message in dave.messages():
                 found.append(message.decoded())
@@ -154,25 +158,51 @@ def test_plain_requests(server: HostedServer) -> None:
     status, _, body = asked(server, "HEAD", "/ping")
     assert (status, body) == (405, b"")
     status, _, body = asked(server, "GET", "/websocket?appId=a&token=t")
-    assert (status, body) == (200, b'{"status":3,"headerCode":32,"messageId":0}')
+    assert (status, body) == (200, b'{"status":2,"headerCode":32,"messageId":0}')
+    status, _, body = asked(server, "GET", "/pullmsg.js?sessionid=unknown")
+    assert (status, body) == (400, b"lost params")
     status, _, body = asked(server, "POST", "/v2/navi.json", "x" * 300_000)
     assert status == 413
 
 
-@pytest.mark.parametrize("host", [host for host in HOSTS if host != "hypercorn on asyncio"])
-def test_clients_come_back_after_a_restart(host: str, tmp_path: Path) -> None:
-    """hypercorn cancels what is left, and on asyncio Python then logs how that went."""
+def test_a_host_waits_for_nobody_who_has_stopped_polling(tmp_path: Path) -> None:
+    """uvicorn waits for every request under way: a poll that nobody waits for must be none."""
+    server = HostedServer(tmp_path, "uvicorn")
+
+    async def scenario() -> None:
+        async with connect("asyncio", server, "alice", transport="polling") as alice:
+            await alice.send(Conversation.private("bob"), Text("bye"))
+
+    try:
+        server.start()
+        run("asyncio", scenario)
+        server.stop()
+    finally:
+        server.kill()
+
+
+ENDS = [
+    ("hypercorn on trio", "websocket"),
+    ("hypercorn on trio", "polling"),
+    ("uvicorn", "websocket"),
+]
+"""Not hypercorn on asyncio: it cancels what is left, and Python then logs how that went. And not
+polls under uvicorn, which it waits for."""
+
+
+@pytest.mark.parametrize(("host", "transport"), ENDS)
+def test_clients_come_back_after_a_restart(host: str, transport: str, tmp_path: Path) -> None:
     server = HostedServer(tmp_path, host)
 
     async def say() -> None:
-        async with connect("asyncio", server, "alice") as alice:
+        async with connect("asyncio", server, "alice", transport=transport) as alice:
             await alice.send(Conversation.private("bob"), Text("before"))
             server.stop()
             end = await alice.wait_closed()
             assert end.reason.may_reconnect
 
     async def hear() -> None:
-        async with connect("asyncio", server, "bob") as bob:
+        async with connect("asyncio", server, "bob", transport=transport) as bob:
             assert (await heard(bob)).decoded() == Text("before")
 
     try:

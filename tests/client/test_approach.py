@@ -17,6 +17,7 @@ from improto.http import HttpResponse
 from improto.session import ClientSession
 from improto_client import (
     AppKeyRefused,
+    ForeignStore,
     LoginFailed,
     LoginRefused,
     Malformed,
@@ -173,7 +174,7 @@ async def test_the_session_of_somebody_else() -> None:
     session.user_id = "bob"
     async with serving(Post()) as port:
         error = await failure(host="127.0.0.1", port=port, session=session)
-    assert isinstance(error, NoWebSocket)
+    assert isinstance(error, ForeignStore)
     assert "belongs to 'bob'" in str(error)
 
 

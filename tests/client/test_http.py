@@ -6,7 +6,7 @@ from ssl import create_default_context
 
 import pytest
 
-from improto_client._http import FetchFailed, Http, _words
+from improto_client._http import FetchFailed, Http, words
 
 
 @pytest.mark.anyio
@@ -21,9 +21,9 @@ def test_an_error_says_what_its_cause_was() -> None:
     outer, middle = OSError(), RuntimeError()
     outer.__cause__ = middle
     middle.__context__ = ValueError("the certificate is too old")
-    assert _words(outer) == "the certificate is too old"
+    assert words(outer) == "the certificate is too old"
 
 
-@pytest.mark.parametrize(("error", "words"), [(OSError("gone"), "gone"), (OSError(), "OSError")])
-def test_an_error_without_a_cause(error: Exception, words: str) -> None:
-    assert _words(error) == words
+@pytest.mark.parametrize(("error", "said"), [(OSError("gone"), "gone"), (OSError(), "OSError")])
+def test_an_error_without_a_cause(error: Exception, said: str) -> None:
+    assert words(error) == said

@@ -51,10 +51,13 @@ class House(NamedTuple):
     application: Application
     url: str
 
+    def token(self, user: str) -> str:
+        """What lets a user in for a minute."""
+        return Accounts({KEY: SECRET}).issue(KEY, user, now=time.time(), lifetime=60)
+
     def connect(self, user: str, **options: Any) -> Any:
         """A client of it, by way of its navigation."""
-        token = Accounts({KEY: SECRET}).issue(KEY, user, now=time.time(), lifetime=60)
-        return connect(self.url, app_key=KEY, token=token, **options)
+        return connect(self.url, app_key=KEY, token=self.token(user), **options)
 
     async def do(self, steps: Coroutine[Any, Any, Any]) -> None:
         """What the application's own server does."""

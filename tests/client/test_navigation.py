@@ -187,3 +187,35 @@ def test_old_answers_do_not_pile_up() -> None:
     for number in range(10):
         routes.keep("app", str(number), (PLAIN,), Route(hosts=()), now=number * LIFETIME)
     assert len(routes._kept) == 1
+
+
+def test_answers_survive_the_program() -> None:
+    routes, asked = Routes(), (SAFE,)
+    fields = {"server": "im:443", "userId": "ann", "kvStorage": 1}
+    route = Route(hosts=(Host("im", 443, is_encrypted=True),), user_id="ann", fields=fields)
+    routes.keep("app", "token", asked, route, now=100.0)
+    text = routes.to_text(now=160.0, wall_ms=1_000_000)
+    again = Routes()
+    assert again.read(text, now=5.0, wall_ms=1_060_000)
+    found = again.find("app", "token", asked, now=5.0)
+    assert found == route
+    left = LIFETIME - 120
+    assert again.find("app", "token", asked, now=5.0 + left - 1) is found
+    assert again.find("app", "token", asked, now=5.0 + left) is None
+    late = Routes()
+    assert not late.read(text, now=5.0, wall_ms=1_000_000 + int(LIFETIME * 1000))
+    # A clock that was set back makes nothing good for longer.
+    assert late.read(text, now=5.0, wall_ms=0)
+    assert late.find("app", "token", asked, now=5.0 + LIFETIME) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "7", "[1]", "[[1, 2, 3, 4]]", '[[["k"], 9e99, true, {}]]', "[[[[]], 9e99, 1, {}]]"]
+)
+def test_kept_answers_that_are_none(text: str) -> None:
+    assert not Routes().read(text, now=0.0, wall_ms=0)
+
+
+def test_kept_answers_with_a_key_that_is_none() -> None:
+    text = '[[[[]], 9e99, true, {"server": "im"}]]'
+    assert not Routes().read(text, now=0.0, wall_ms=0)

@@ -12,11 +12,12 @@ from anyio.from_thread import start_blocking_portal
 
 from improto.contents import Text
 from improto.messages import Conversation
-from improto_client import ImError, NoToken, sync
+from improto_client import ImError, NoToken, UnusableStore, sync
 from tests.client.places import Post, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 BOB = Conversation.private("bob")
 
@@ -68,6 +69,8 @@ def test_calls_and_loops(served: Served) -> None:
             if message.text == "2":
                 break
         assert found == ["1", "2"]
+        while im.local.messages(BOB, count=1)[0].text != "3":
+            """The next reader is not to have it."""
         with im.messages.only(kinds=Text) as reader:
             served.deliver("4")
             assert next(iter(reader)).text == "4"
@@ -127,3 +130,25 @@ def test_one_thread_reads_while_another_sends(served: Served) -> None:
         im.disconnect()
         reader.join(PATIENCE)
     assert found == ["1", "2"]
+
+
+def test_the_end_of_the_block_ends_calls_of_other_threads(served: Served, tmp_path: Path) -> None:
+    told: list[type[Exception]] = []
+    is_running = Event()
+
+    def work(im: Any) -> None:
+        try:
+            while True:
+                im.local.conversations()
+                is_running.set()
+        except ImError as error:
+            told.append(type(error))
+
+    with served.connect(token="ann", store=tmp_path / "ann.db") as im:
+        workers = [Thread(target=work, args=(im,), daemon=True) for _ in range(2)]
+        for each in workers:
+            each.start()
+        assert is_running.wait(PATIENCE)
+    for each in workers:
+        each.join(PATIENCE)
+    assert told == [UnusableStore] * 2

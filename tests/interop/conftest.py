@@ -14,10 +14,11 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from tests.interop import sdk as sdks
+from tests.interop.bare import Bare
 from tests.interop.browser import Browser, find_chromium
 from tests.interop.next_page import NextPage
 from tests.interop.page import Page
-from tests.interop.program import CONNECT, POLLING, Program
+from tests.interop.program import LOOPS, POLLING, Program
 from tests.interop.results import CAST, Results
 from tests.interop.server import ImServer
 from tests.interop.website import serve_pages
@@ -37,6 +38,15 @@ SERVER_KINDS: Final = {
 }
 """Each event loop and each framer once. Tests that share a server take the defaults."""
 
+PROGRAM: Final = "program"
+"""The kind of a party that is a program, on whatever loop."""
+
+_LOOP_BESIDE: Final = {
+    sdks.IMLIB_5_38_0.label: LOOPS[1],
+    sdks.IMLIB_2_9_2_POLLING.label: LOOPS[1],
+}
+"""The loop of programs that meet a page, if it is not the first of them."""
+
 _numbers = itertools.count(1)
 
 
@@ -53,7 +63,7 @@ def sdk(request: pytest.FixtureRequest) -> Sdk:
 def portals() -> Iterator[dict[str, BlockingPortal]]:
     """Event loops in threads of their own, by name."""
     with ExitStack() as stack:
-        yield {loop: stack.enter_context(start_blocking_portal(loop)) for loop in CONNECT}
+        yield {loop: stack.enter_context(start_blocking_portal(loop)) for loop in LOOPS}
 
 
 @pytest.fixture(scope="session")
@@ -164,18 +174,33 @@ class Door:
         page = self._browser.page(kind, sdk, self._website, server, user or _new_user())
         return self._stack.enter_context(page)
 
-    def program(self, server: ImServer, loop: str, user: str | None = None) -> Program:
-        """A program with our client, on a loop of CONNECT, and with POLLING or without."""
+    def program(
+        self, server: ImServer, loop: str | None = None, user: str | None = None
+    ) -> Program:
+        """A program with our client, on a loop of LOOPS, and with POLLING or without.
+
+        Where it makes no difference it is on that of the SDK, so that each loop meets pages.
+        """
+        loop = loop or _LOOP_BESIDE.get(self.sdk.label, LOOPS[0])
         name = loop.removesuffix(POLLING)
         self._cast.append(name)
         program = Program(self._portals[name], loop, server, user or _new_user())
         self._stack.callback(program.leave)
         return program
 
+    def bare(self, server: ImServer, loop: str) -> Bare:
+        """A program without our client library."""
+        self._cast.append(loop)
+        program = Bare(self._portals[loop], loop, server, _new_user())
+        self._stack.callback(program.disconnect)
+        return program
+
     def party(self, server: ImServer, kind: str, user: str | None = None) -> Party:
-        """A page with the SDK of the scenario ("page") or of a version ("2.9.2"), or a program on
-        "asyncio" or "trio", or "asyncio polling"; ``user``: somebody's second device."""
-        if kind.removesuffix(POLLING) in CONNECT:
+        """A page with the SDK of the scenario ("page") or of a version ("2.9.2"), or a program,
+        perhaps on "asyncio" or "trio", or "asyncio polling"; ``user``: somebody's second device."""
+        if kind == PROGRAM:
+            return self.program(server, user=user)
+        if kind.removesuffix(POLLING) in LOOPS:
             return self.program(server, kind, user)
         return self.page(server, user, sdk=sdks.BY_VERSION.get(kind, self.sdk))
 

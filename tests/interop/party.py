@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Content = Mapping[str, Any]
 
-P = TypeVar("P", bound="Party")
+P = TypeVar("P", bound="Member")
 
 PATIENCE: Final = 20.0
 """Seconds until something that does not happen is a failure. SDKs connect again every 5."""
@@ -119,8 +119,8 @@ class Readers(NamedTuple):
     users: list[str]
 
 
-class Party(ABC):
-    """One user with one client. Whatever is refused raises :class:`Refused`."""
+class Member(ABC):
+    """Somebody who is there and listens. Whatever is refused raises :class:`Refused`."""
 
     def __init__(self, user: str) -> None:
         self.user = user
@@ -133,6 +133,28 @@ class Party(ABC):
     @abstractmethod
     def disconnect(self) -> None:
         """Log out. What comes meanwhile has to be there after the next login."""
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Wait until the server has said all that it has to say now."""
+
+    @abstractmethod
+    def heard(self, least: int = 0) -> list[Heard]:
+        """All messages from the beginning, as soon as there are this many."""
+
+    def take(self, count: int) -> list[Heard]:
+        """The next messages."""
+        begin, self._taken = self._taken, self._taken + count
+        return self.heard(self._taken)[begin : self._taken]
+
+    def left_over(self) -> list[Heard]:
+        """What nobody has taken."""
+        self.settle()
+        return self.heard()[self._taken :]
+
+
+class Party(Member):
+    """One user with one client, who can do all that clients can."""
 
     @abstractmethod
     def send_all(
@@ -251,14 +273,6 @@ class Party(ABC):
     def mute(self, place: Place | str, *, is_muted: bool, is_top: bool) -> None:
         """Set how a conversation is shown."""
 
-    @abstractmethod
-    def settle(self) -> None:
-        """Wait until the server has said all that it has to say now."""
-
-    @abstractmethod
-    def heard(self, least: int = 0) -> list[Heard]:
-        """All messages from the beginning, as soon as there are this many."""
-
     def tell_read(self, message: Heard) -> None:
         """Tell a sender that his private messages up to this one have been read."""
         content = {"lastMessageSendTime": message.time, "messageUId": message.uid, "type": 1}
@@ -308,24 +322,12 @@ class Party(ABC):
         assert (news.kind, news.content["typingContentType"]) == (TYPING, TEXT)
         return news.sender, news.conversation
 
-    def register(  # noqa: B027
-        self, kind: str, properties: Sequence[str], *, is_kept: bool = True
-    ) -> None:
+    def register(self, kind: str, properties: Sequence[str], *, is_kept: bool = True) -> None:
         """Announce a kind of messages that the client does not know, where that is needed."""
 
     def send(self, to: Place | str, content: Content, **options: Any) -> Sent:
         """Send a message and wait until it is acknowledged; see :meth:`send_all`."""
         return self.send_all(to, [content], **options)[0]
-
-    def take(self, count: int) -> list[Heard]:
-        """The next messages."""
-        begin, self._taken = self._taken, self._taken + count
-        return self.heard(self._taken)[begin : self._taken]
-
-    def left_over(self) -> list[Heard]:
-        """What nobody has taken."""
-        self.settle()
-        return self.heard()[self._taken :]
 
 
 def online(party: P) -> P:
@@ -341,8 +343,8 @@ def texts(*words: str) -> list[Content]:
 
 
 def hears(
-    receiver: Party,
-    sender: Party,
+    receiver: Member,
+    sender: Member,
     contents: Sequence[Content],
     sent: Sequence[Sent],
     *,
@@ -366,14 +368,14 @@ def hears(
 
 
 def delivers(
-    sender: Party, receiver: Party, contents: Sequence[Content], *, kind: str = TEXT
+    sender: Party, receiver: Member, contents: Sequence[Content], *, kind: str = TEXT
 ) -> None:
     """Send messages and check that they come."""
     sent = sender.send_all(receiver.user, contents, kind=kind)
     hears(receiver, sender, contents, sent, kind=kind)
 
 
-def nothing_more(*parties: Party) -> None:
+def nothing_more(*parties: Member) -> None:
     """Check that nobody has heard anything but what the test has taken."""
     for party in parties:
         assert party.left_over() == []

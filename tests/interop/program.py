@@ -1,33 +1,28 @@
-"""A program with our own client, on asyncio or trio."""
+"""A program with our client library, on asyncio or trio."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 import anyio.lowlevel
 
-import improto_asyncio
-import improto_trio
-from improto import contents, payloads
-from improto.codes import ConversationType
-from improto.contents import UpFlag
-from improto.errors import RequestRefused
-from improto.messages import Conversation, compose
-from improto.messages import request as improto_request
-from improto.operations import Kind, Topic, clean_topic, history_topic
+import improto_client
+from improto.codes import ConnectionStatus
+from improto.config import Timing
+from improto.contents import Typing
+from improto.messages import Conversation
 from improto.session import ClientSession
+from improto_client import Growing, ImError
 from tests.interop import translate
 from tests.interop.party import (
-    CHATROOM,
-    ENTRY,
     EXPANSION,
+    GROUP,
     PATIENCE,
     SETTLING,
     TEXT,
+    TYPING,
     Listed,
     Party,
     Place,
@@ -44,58 +39,78 @@ if TYPE_CHECKING:
     from anyio.abc import TaskStatus
     from anyio.from_thread import BlockingPortal
 
-    from improto._async_client import Client
-    from improto.events import PublishAcknowledged
+    from improto.contents import Content as Typed
+    from improto_client import Im
+    from improto_client.values import Reference
     from tests.interop.party import Content, Heard
     from tests.interop.server import ImServer
 
 T = TypeVar("T")
-M = TypeVar("M", bound=payloads.Message)
 
-_MENTIONING: Final = UpFlag.STORED | UpFlag.COUNTED | UpFlag.MENTION
-_EXPANDABLE: Final = UpFlag.STORED | UpFlag.COUNTED | UpFlag.EXPANDABLE
-
-CONNECT = {"asyncio": improto_asyncio.connect, "trio": improto_trio.connect}
-"""By the name of the loop."""
+LOOPS: Final = ("asyncio", "trio")
 
 POLLING: Final = " polling"
 """Behind the name of a loop: by long polling."""
 
+_RETRY: Final = Growing(first=0.2, longest=1.0)
+_TIMING: Final = Timing(close=0.1)
+"""Tests do not wait longer than they must, neither for a server that is away nor for one that keeps
+a connection open which nobody uses any more."""
+
 
 class Program(Party):
-    """A client that lives on the loop of ``portal`` and keeps its session between connections."""
+    """A client that lives on the loop of ``portal`` and keeps its session between connections.
+
+    Whatever it does is done by a public function of the library.
+    """
+
+    im: Im
 
     def __init__(self, portal: BlockingPortal, loop: str, server: ImServer, user: str) -> None:
         super().__init__(user)
         self._portal = portal
-        self._open = CONNECT[loop.removesuffix(POLLING)]
-        self._transport = "polling" if loop.endswith(POLLING) else "websocket"
+        self._transport: Any = "polling" if loop.endswith(POLLING) else "websocket"
         self._server = server
         self._session = ClientSession()
         self._messages: list[Heard] = []
-        self._places: dict[str, Conversation] = {}
-        """Of messages, by their uids."""
-        self._client: Client
+        self._known: dict[str, Reference] = {}
+        """Messages by their uids, as the library has given them."""
         self._life: Future[None] | None = None
         self._news: anyio.Event
 
     def connect(self) -> None:
-        self._life, _ = self._portal.start_task(self._live)
+        if self._life is None:
+            self._life, _ = self._portal.start_task(self._live)
+        else:
+            # It comes back by itself.
+            self._portal.call(self._wait_until, lambda: self.im.status is _ONLINE)
 
     def disconnect(self) -> None:
-        self._portal.call(self._client.aclose)
-        self.wait_disconnected()
+        self._portal.call(self.im.disconnect)
+        self._end()
 
     def wait_disconnected(self) -> None:
         """Wait for the end of the connection, whoever causes it."""
-        assert self._life is not None
-        self._life.result(PATIENCE)
-        self._life = None
+        self._portal.call(self._wait_until, lambda: self.im.status is not _ONLINE)
+        if self.im.ended is not None:
+            self._end()
 
     def leave(self) -> None:
         """Disconnect if connected."""
         if self._life is not None:
             self.disconnect()
+
+    def call(self, function: Callable[..., Awaitable[T]], *arguments: Any, **options: Any) -> T:
+        """Call a function of ``im``, or Refused with the code."""
+
+        async def run() -> T:
+            with anyio.fail_after(PATIENCE):
+                return await function(*arguments, **options)
+
+        try:
+            return self._portal.call(run)
+        except improto_client.Refused as refusal:
+            raise Refused(refusal.code) from None
 
     def send_all(
         self,
@@ -108,75 +123,43 @@ class Program(Party):
         is_expandable: bool = False,
         is_status: bool = False,
     ) -> list[Sent]:
-        flags = (_MENTIONING if is_mentioning else 0) | (_EXPANDABLE if is_expandable else 0)
+        typed = [translate.content(kind, content) for content in contents]
+        # The library sees by itself what is a status, and whether somebody is mentioned.
+        assert is_status == all(isinstance(content, Typing) for content in typed)
+        assert is_mentioning == any(content.mentions is not None for content in typed)
         send = partial(
-            self._client.send,
+            self.im.messages.send,
             translate.conversation(to),
-            receivers=tuple(only),
-            flags=flags or None,
-            kind=Kind.STATUS if is_status else None,
+            only=only,
+            is_expandable=is_expandable,
         )
-        sent: list[Sent] = self._call(
-            self._send_all, send, [translate.content(kind, c) for c in contents]
-        )
-        self._places |= dict.fromkeys([message.uid for message in sent], translate.conversation(to))
-        return sent
-
-    def publish(self, topic: Topic, to: str, content: Content, *, kind: str = TEXT) -> Sent:
-        """Send a message by a topic that its conversation does not say."""
-        outgoing = compose(Conversation.private(to), translate.content(kind, content))
-        return translate.sent(self._call(self._client.publish, replace(outgoing, topic=topic)))
+        return [self._knows(message) for message in self.call(_send_all, send, typed)]
 
     def history(
         self, of: Place | str, *, time: int = 0, count: int, is_forward: bool = False
     ) -> tuple[list[Heard], bool]:
-        place = Place.of(of)
-        request = payloads.HistoryMsgInput(
-            targetId=place.id, time=time, count=count, order=int(is_forward)
-        )
-        topic = history_topic(ConversationType(place.type))
-        target = place.id if place.type == CHATROOM else self.user
-        page = self._ask(topic, target, request, payloads.HistoryMsgOuput)
-        found = [
-            translate.heard(translate.chat_message(item, self.user, place)) for item in page.list
-        ]
-        return found[::-1], bool(page.hasMsg)
+        where = translate.conversation(of)
+        span = {"after": time} if is_forward else {"before": time}
+        pages = self.im.messages.history(where, page=count, **span)
+        found = self.call(pages.next_page)
+        self._known |= {message.uid: message for message in found}
+        heard = [translate.heard(message.raw) for message in found]
+        return (heard if is_forward else heard[::-1]), pages.has_more
 
     def delete(self, of: Place | str, messages: Sequence[Heard]) -> None:
-        place = Place.of(of)
-        request = payloads.DeleteMsgInput(type=place.type, conversationId=place.id)
-        for message in messages:
-            request.msgs.add(
-                msgId=message.uid, msgDataTime=message.time, direct=1 if message.is_mine else 2
-            )
-        self._ask(Topic.DEL_MSG, self.user, request)
+        self.call(self.im.messages.delete, [self._known[message.uid] for message in messages])
 
     def clear(self, of: Place | str, *, until: int) -> None:
-        place = Place.of(of)
-        topic = clean_topic(ConversationType(place.type))
-        self._ask(topic, self.user, payloads.CleanHisMsgInput(targetId=place.id, dataTime=until))
+        self.call(self.im.messages.clear, translate.conversation(of), until=until)
 
     def recall(self, message: Heard | Sent) -> Sent:
-        place = self._places[message.uid]
-        command = contents.RecallCommand(
-            message_uid=message.uid,
-            conversation_type=place.type,
-            target_id=place.target_id,
-            sent_time=message.time,
-        )
-        outgoing = compose(Conversation.private(self.user), command, flags=0)
-        answer = self._call(self._client.publish, replace(outgoing, topic=Topic.RECALL_MSG))
-        return translate.sent(answer)
+        return translate.sent(self.call(self.im.messages.recall, self._known[message.uid]))
 
     def expand(self, uid: str, pairs: Mapping[str, str]) -> None:
-        self._change_expansion(uid, {"mid": uid, "put": dict(pairs)})
+        self.call(self.im.messages.expand, self._known[uid], pairs)
 
     def remove_expansion(self, uid: str, keys: Sequence[str]) -> None:
-        self._change_expansion(uid, {"mid": uid, "del": list(keys)})
-
-    def _change_expansion(self, uid: str, change: Content) -> None:
-        content = translate.content(EXPANSION, change)
-        self._call(self._client.send, self._places[uid], content)
+        self.call(self.im.messages.remove_expansion, self._known[uid], keys)
 
     def take_expansions(self, count: int) -> list[tuple[str, Any]]:
         messages = self.take(count)
@@ -184,74 +167,64 @@ class Program(Party):
         changes = [message.content for message in messages]
         return [(change["mid"], change.get("put") or change.get("del")) for change in changes]
 
+    def tell_read(self, message: Heard) -> None:
+        self.call(self.im.messages.confirm, self._known[message.uid])
+
+    def read_elsewhere(self, message: Heard) -> None:
+        place = translate.conversation(message.conversation)
+        self.call(self.im.conversations.mark_read, place, until=message.time)
+
     def report_read(self, group: str, uids: Sequence[str]) -> None:
-        self._ask(Topic.RR_MSG, group, payloads.GrpReadReceiptMsg(msgId=uids))
+        self.call(self.im.groups.confirm, [self._message(group, uid) for uid in uids])
 
     def readers(self, group: str, uid: str) -> Readers:
-        request = payloads.GrpReadReceiptMsg(msgId=[uid])
-        answer = self._ask(Topic.RR_LIST, group, request, payloads.GrpReadReceiptQryResp)
-        return Readers(answer.totalMemberNum, [reader.userId for reader in answer.list])
+        answer = self.call(self.im.groups.readers, self._message(group, uid))
+        return Readers(answer.members, [user for user, _ in answer.readers])
+
+    def send_typing(self, to: Place | str) -> None:
+        self.call(self.im.messages.typing, translate.conversation(to))
+
+    def take_typing(self) -> tuple[str, str]:
+        (news,) = self.take(1)
+        assert (news.kind, news.content["typingContentType"]) == (TYPING, TEXT)
+        return news.sender, news.conversation
 
     def conversations(self, count: int = 100) -> list[Listed]:
-        request = payloads.RelationQryInput(type=1, count=count, startTime=0, order=0)
-        page = self._ask(Topic.QRY_RELATION_R, self.user, request, payloads.RelationsOutput)
-        return [
-            Listed(
-                place=Place(entry.type, entry.userId),
-                uid=entry.msg.msgId,
-                content=json.loads(entry.msg.content),
-            )
-            for entry in page.info
-        ]
+        listed = []
+        for entry in self.call(self.im.conversations.list, count=count):
+            assert entry.last is not None
+            last = translate.heard(entry.last.raw)
+            place = Place(entry.conversation.type, entry.conversation.target_id)
+            listed.append(Listed(place=place, uid=last.uid, content=last.content))
+        return listed
 
     def remove_conversation(self, of: Place | str) -> None:
-        place = Place.of(of)
-        self._ask(Topic.DEL_RELATION, place.id, payloads.RelationQryInput(type=place.type))
+        self.call(self.im.conversations.remove, translate.conversation(of))
 
     def make_tag(self, tag: str, name: str) -> None:
-        request = payloads.SessionTagAddInput(version=0)
-        request.tags.add(tagId=tag, name=name)
-        self._ask(Topic.ADD_SE_TAG, self.user, request)
+        self.call(self.im.conversations.make_tag, tag, name)
 
     def remove_tag(self, tag: str) -> None:
-        request = payloads.SessionTagDelInput(version=0)
-        request.tags.add(tagId=tag)
-        self._ask(Topic.DEL_SE_TAG, self.user, request)
+        self.call(self.im.conversations.remove_tag, tag)
 
     def tag(self, tag: str, places: Sequence[Place]) -> None:
-        request = payloads.SessionStateModifyReq(version=0)
-        for place in places:
-            state = request.state.add(type=place.type, channelId=place.id, time=0)
-            state.stateItem.add(sessionStateType=3, value="").tags.add(tagId=tag)
-        self._ask(Topic.ADD_TAG, self.user, request)
+        self.call(self.im.conversations.tag, tag, [translate.conversation(each) for each in places])
 
     def wait_until_tagged(self, tag: str, places: Sequence[Place]) -> None:
         # What is asked for is what the server knows now.
-        request = payloads.SessionReq(time=0)
-        states = self._ask(Topic.PULL_SE_ATTS, self.user, request, payloads.SessionStates)
-        found = {
-            Place(state.type, state.channelId)
-            for state in states.state
-            for item in state.stateItem
-            for each in item.tags
-            if each.tagId == tag
-        }
-        assert found == set(places)
+        settings = self.call(self.im.conversations.settings)
+        tagged = {each.conversation for each in settings if tag in (each.tags or ())}
+        assert tagged == {translate.conversation(each) for each in places}
 
     def join(self, room: str, *, count: int) -> None:
-        self._ask(Topic.JOIN_CHRM, room, payloads.ChrmInput(nothing=1), payloads.ChrmOutput)
-        self._call(partial(self._client.follow_room, room, count=count))
+        self.call(self.im.chatrooms.join, room, history=max(count, 0))
 
     def quit(self, room: str) -> None:
-        self._ask(Topic.EXIT_CHRM, room, payloads.ChrmInput(nothing=1), payloads.ChrmOutput)
-        self._call(self._forget_room, room)
+        self.call(self.im.chatrooms.quit, room)
 
     def room_info(self, room: str, *, count: int) -> RoomInfo:
-        request = payloads.QueryChatroomInfoInput(count=count, order=1)
-        reply = self._ask(Topic.QUERY_CHRM_I, room, request, payloads.QueryChatroomInfoOutput)
-        return RoomInfo(
-            total=reply.userTotalNums, members=[member.id for member in reply.userInfos]
-        )
+        info = self.call(self.im.chatrooms.info, room, count=count)
+        return RoomInfo(total=info.total, members=[user for user, _ in info.members])
 
     def set_entry(
         self,
@@ -263,64 +236,77 @@ class Program(Party):
         auto_delete: bool = False,
         is_told: bool = False,
     ) -> None:
-        entry = payloads.ChrmKVEntity(
-            key=key, value=value, status=auto_delete * 1 | force * 2, uid=self.user
+        self.call(
+            self.im.chatrooms.set_entry,
+            room,
+            key,
+            value,
+            force=force,
+            auto_delete=auto_delete,
+            is_told=is_told,
+            extra="",
         )
-        request = payloads.SetChrmKV(entry=entry)
-        if is_told:
-            notice = {"type": 1, "key": key, "value": value, "extra": ""}
-            data = json.dumps(notice).encode()
-            told = payloads.UpStreamMessage(sessionId=1, classname=ENTRY, content=data)
-            request = payloads.SetChrmKV(entry=entry, bNotify=True, notification=told, type=4)
-        self._ask(Topic.SET_KV, room, request, payloads.ChrmOutput)
 
     def remove_entry(self, room: str, key: str, *, force: bool = False) -> None:
-        entry = payloads.ChrmKVEntity(key=key, value="", status=4 | force * 2, uid=self.user)
-        self._ask(Topic.DEL_KV, room, payloads.SetChrmKV(entry=entry), payloads.ChrmOutput)
+        self.call(self.im.chatrooms.remove_entry, room, key, force=force)
 
     def entries(self, room: str) -> dict[str, str]:
-        request = payloads.QueryChrmKV(timestamp=0)
-        reply = self._ask(Topic.PULL_KV, room, request, payloads.ChrmKVOutput)
-        return {entry.key: entry.value for entry in reply.entries}
+        entries = self.call(self.im.chatrooms.entries, room)
+        return {key: entry.value for key, entry in entries.items()}
 
     def mute(self, place: Place | str, *, is_muted: bool, is_top: bool) -> None:
-        where = Place.of(place)
-        request = payloads.SessionStateModifyReq(version=0)
-        state = request.state.add(type=where.type, channelId=where.id, time=0)
-        state.stateItem.add(sessionStateType=1, value=str(int(is_muted)))
-        state.stateItem.add(sessionStateType=2, value=str(int(is_top)))
-        self._ask(Topic.SET_SE_ATT, self.user, request, payloads.SessionStateModifyResp)
-
-    def ask(
-        self, topic: Topic, target: str, request: payloads.Message, reply: type[M] | None
-    ) -> Any:
-        """Ask the server anything else."""
-        return self._ask(topic, target, request, reply)
+        where = translate.conversation(place)
+        self.call(self.im.conversations.mute, where, on=is_muted)
+        self.call(self.im.conversations.pin, where, on=is_top)
 
     def settle(self) -> None:
+        me = Conversation.private(self.user)
         for _ in range(SETTLING):
-            self._portal.call(self._ask_history)
+            self.call(self.im.messages.history(me, page=1).next_page)
 
     def heard(self, least: int = 0) -> list[Heard]:
         self._portal.call(self._wait_for, least)
         return self._messages.copy()
 
+    def _end(self) -> None:
+        assert self._life is not None
+        self._life.result(PATIENCE)
+        self._life = None
+
+    def _message(self, group: str, uid: str) -> Reference:
+        """A message of a group, even if this program has never seen it."""
+        place = translate.conversation(Place(GROUP, group))
+        return self._known.get(uid) or improto_client.Sent(conversation=place, uid=uid, time=0)
+
+    def _knows(self, message: improto_client.Sent) -> Sent:
+        self._known[message.uid] = message
+        return translate.sent(message)
+
     async def _live(self, *, task_status: TaskStatus[None]) -> None:
         self._news = anyio.Event()
-        async with self._open(
-            self._server.host,
-            self._server.port,
-            app_key=self._server.app_key,
-            token=self._server.token(self.user),
-            session=self._session,
-            transport=self._transport,
-        ) as self._client:
-            task_status.started()
-            async for message in self._client.messages():
-                self._messages.append(translate.heard(message))
-                self._places[self._messages[-1].uid] = message.conversation
-                self._news.set()
-                self._news = anyio.Event()
+        is_in = False
+        try:
+            async with improto_client.connect(
+                host=self._server.host,
+                port=self._server.port,
+                app_key=self._server.app_key,
+                token=self._server.token(self.user),
+                session=self._session,
+                transport=self._transport,
+                retry=_RETRY,
+                timing=_TIMING,
+            ) as self.im:
+                is_in = True
+                task_status.started()
+                async for message in self.im.messages:
+                    self._known[message.uid] = message
+                    self._messages.append(translate.heard(message.raw))
+                    self._news.set()
+                    self._news = anyio.Event()
+        except ImError:
+            # How a connection has ended is in `im.ended`.
+            if not is_in:
+                raise
 
     async def _wait_for(self, count: int) -> None:
         with anyio.move_on_after(PATIENCE):
@@ -330,54 +316,34 @@ class Program(Party):
             f"{self.user} has heard {len(self._messages)} of {count} messages"
         )
 
-    async def _send_all(
-        self,
-        send: Callable[[contents.Content], Awaitable[PublishAcknowledged]],
-        messages: Sequence[contents.Content],
-    ) -> list[Sent]:
-        sent: list[Sent | Exception | None] = [None] * len(messages)
-
-        async def send_one(index: int) -> None:
-            try:
-                sent[index] = translate.sent(await send(messages[index]))
-            except RequestRefused as refusal:
-                sent[index] = refusal
-
+    async def _wait_until(self, is_so: Callable[[], bool]) -> None:
+        """Wait for a status of the connection."""
+        changes = self.im.statuses()
         with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                for index in range(len(messages)):
-                    tasks.start_soon(send_one, index)
-                    # Without it trio would start them in any order.
-                    await anyio.lowlevel.checkpoint()
-        for message in sent:
-            if isinstance(message, Exception):
-                raise message
-        return [message for message in sent if isinstance(message, Sent)]
+            while not is_so():
+                await anext(changes)
 
-    def _call(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+
+_ONLINE: Final = ConnectionStatus.CONNECTED
+
+
+async def _send_all(
+    send: Callable[[Typed], Awaitable[improto_client.Sent]], messages: Sequence[Typed]
+) -> list[improto_client.Sent]:
+    sent: list[improto_client.Sent | ImError | None] = [None] * len(messages)
+
+    async def send_one(index: int) -> None:
         try:
-            return self._portal.call(function, *arguments)
-        except RequestRefused as refusal:
-            raise Refused(refusal.code) from None
+            sent[index] = await send(messages[index])
+        except ImError as refusal:
+            sent[index] = refusal
 
-    def _ask(
-        self,
-        topic: Topic,
-        target: str,
-        request: payloads.Message,
-        reply: type[Any] | None = None,
-    ) -> Any:
-        async def ask() -> Any:
-            with anyio.fail_after(PATIENCE):
-                data = await self._client.query(improto_request(topic, target, request))
-                return None if reply is None else payloads.decode(reply, data)
-
-        return self._call(ask)
-
-    async def _forget_room(self, room: str) -> None:
-        self._client.forget_room(room)
-
-    async def _ask_history(self) -> None:
-        request = payloads.HistoryMsgInput(targetId=self.user, time=0, count=1, order=0)
-        with anyio.fail_after(PATIENCE):
-            await self._client.ask(Topic.QRY_P_MSG, self.user, request, payloads.HistoryMsgOuput)
+    async with anyio.create_task_group() as tasks:
+        for index in range(len(messages)):
+            tasks.start_soon(send_one, index)
+            # Without it trio would start them in any order.
+            await anyio.lowlevel.checkpoint()
+    for message in sent:
+        if isinstance(message, ImError):
+            raise message
+    return [message for message in sent if isinstance(message, improto_client.Sent)]

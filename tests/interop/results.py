@@ -6,7 +6,7 @@ is only told again with other people, as ``test_mixed.py`` does, counts as the o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 CAST: Final = pytest.StashKey[list[str]]()
 """Of a test: who has come through its door."""
+
+_FROM_WORKER: Final = "interop"
+"""What a process that runs a part of the tests calls its results."""
 
 
 class Results:
@@ -48,11 +51,20 @@ class Results:
             terminalreporter.write(table(self._results))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        # A run that is spread over processes has a part of the results in each.
-        is_whole = not hasattr(session.config, "workerinput")
-        if self._results and is_whole and session.config.pluginmanager.has_plugin("cacheprovider"):
-            assert session.config.cache is not None
-            session.config.cache.set(CACHE_KEY, self._results)
+        config = session.config
+        if hasattr(config, "workeroutput"):
+            config.workeroutput[_FROM_WORKER] = self._results
+        elif self._results and config.pluginmanager.has_plugin("cacheprovider"):
+            assert config.cache is not None
+            config.cache.set(CACHE_KEY, self._results)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """A process that has run a part of the tests has ended."""
+        for scenario, part in getattr(node, "workeroutput", {}).get(_FROM_WORKER, {}).items():
+            whole = self._results.setdefault(scenario, {"casts": [], "failed": []})
+            whole["casts"] += part["casts"]
+            whole["failed"] += part["failed"]
 
 
 def _scenario(item: pytest.Item) -> str:

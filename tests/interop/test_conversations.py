@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.interop
 
-KINDS = ("page", "asyncio", "trio")
+KINDS = ("page", "program")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.interop
 
-PAIRS = (("page", "page"), ("page", "asyncio"), ("trio", "page"))
+PAIRS = (("page", "page"), ("page", "program"), ("program", "page"))
 """What the two devices are."""
 
 

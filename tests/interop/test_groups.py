@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.interop
 
-KINDS = ("page", "asyncio", "trio")
+KINDS = ("page", "program")
 
 
 def group_of(server: ImServer, *members: Party) -> Place:

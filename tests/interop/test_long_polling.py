@@ -46,9 +46,12 @@ SCENARIOS = (
 )
 
 
-@pytest.mark.parametrize("kind", ["asyncio polling", "trio polling"])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.__name__[5:])
-@pytest.mark.parametrize("other", [IMLIB_2_9_2_POLLING, IMLIB_5_38_0], ids=lambda sdk: sdk.name)
+@pytest.mark.parametrize(
+    ("other", "kind"),
+    [(IMLIB_2_9_2_POLLING, "asyncio polling"), (IMLIB_5_38_0, "trio polling")],
+    ids=["imlib-v2-polling-asyncio", "imlib-next-trio"],
+)
 def test_programs_that_poll(
     doors: Callable[[Sdk], Door],
     server: ImServer,

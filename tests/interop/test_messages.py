@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.interop
 
-FRIENDS = ("page", "asyncio", "trio")
+FRIENDS = ("page", "program")
 """What the other one has, while the first one has a page."""
 
 AWKWARD = (

@@ -23,7 +23,7 @@ SEVERAL_PULLS = texts(*(f"message {number}" for number in range(450)))
 """A pull gives 200 at most (session 8.3)."""
 
 
-@pytest.mark.parametrize("away", ["page", "asyncio", "trio"])
+@pytest.mark.parametrize("away", ["page", "program"])
 def test_a_burst_waits_for_somebody_who_is_away(door: Door, server: ImServer, away: str) -> None:
     anna, bert = online(door.page(server)), online(door.party(server, away))
     delivers(anna, bert, texts("you there?"))

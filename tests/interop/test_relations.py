@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from improto import payloads
-from improto.operations import Topic
 from tests.interop.party import (
     DISCUSSION,
     Place,
@@ -22,37 +20,23 @@ from tests.interop.party import (
 
 if TYPE_CHECKING:
     from tests.interop.conftest import Door
-    from tests.interop.party import Party
-    from tests.interop.program import Program
     from tests.interop.server import ImServer
 
 pytestmark = pytest.mark.interop
 
-LOOPS = ("asyncio", "trio")
 
-
-@pytest.mark.parametrize("loop", LOOPS)
-def test_whoever_is_blocked_is_not_heard(door: Door, server: ImServer, loop: str) -> None:
-    anna, bert = online(door.program(server, loop)), online(door.page(server))
+def test_whoever_is_blocked_is_not_heard(door: Door, server: ImServer) -> None:
+    anna, bert = online(door.program(server)), online(door.page(server))
     delivers(bert, anna, texts("hello"))
-    block = payloads.Add2BlackListInput(userId=bert.user)
-    anna.ask(Topic.ADD_BLACK, bert.user, block, None)
+    blacklist = anna.im.blacklist
+    anna.call(blacklist.add, bert.user)
     with pytest.raises(Refused, match="405"):
         bert.send(anna.user, {"content": "hello again"})
     delivers(anna, bert, texts("I can still write"))
-    listed = anna.ask(
-        Topic.GET_BLACK,
-        anna.user,
-        payloads.QueryBlackListInput(nothing=1),
-        payloads.QueryBlackListOutput,
-    )
-    assert list(listed.userIds) == [bert.user]
-    status = payloads.BlackListStatusInput(userId=bert.user)
-    anna.ask(Topic.BLACK_STAT, bert.user, status, None)
-    unblock = payloads.RemoveFromBlackListInput(userId=bert.user)
-    anna.ask(Topic.RM_BLACK, bert.user, unblock, None)
-    with pytest.raises(Refused, match="101"):
-        anna.ask(Topic.BLACK_STAT, bert.user, status, None)
+    assert anna.call(blacklist.list) == [bert.user]
+    assert anna.call(blacklist.has, bert.user)
+    anna.call(blacklist.remove, bert.user)
+    assert not anna.call(blacklist.has, bert.user)
     delivers(bert, anna, texts("thank you"))
     nothing_more(anna, bert)
 
@@ -64,18 +48,11 @@ def test_a_page_says_by_itself_what_it_cannot(door: Door, server: ImServer) -> N
             anna.ask("missing", function, *arguments)
 
 
-@pytest.mark.parametrize("loop", LOOPS)
-def test_a_discussion_lives(door: Door, server: ImServer, loop: str) -> None:
-    anna, bert = online(door.program(server, loop)), online(door.program(server, loop))
+def test_a_discussion_lives(door: Door, server: ImServer) -> None:
+    anna, bert = online(door.program(server)), online(door.program(server))
     page = online(door.page(server))
-    made = anna.ask(
-        Topic.CR_DIZ,
-        anna.user,
-        payloads.CreateDiscussionInput(name="tea"),
-        payloads.CreateDiscussionOutput,
-    )
-    tea = Place(DISCUSSION, made.id)
-    invite(anna, tea, bert, page)
+    made = anna.call(anna.im.discussions.create, "tea", [bert.user, page.user])
+    tea = Place(DISCUSSION, made.target_id)
     (joined,) = bert.take(1)
     assert (joined.kind, joined.type, joined.conversation) == ("RC:DizNtf", *tea)
     assert joined.content["operation"] == anna.user
@@ -88,37 +65,19 @@ def test_a_discussion_lives(door: Door, server: ImServer, loop: str) -> None:
     sent = page.send_all(tea, words)
     for listener in (anna, bert):
         hears(listener, page, words, sent, place=tea)
-    evict = payloads.ChannelEvictionInput(user=page.user)
-    anna.ask(Topic.EVCT_DIZ, tea.id, evict, None)
+    anna.call(anna.im.discussions.remove, tea.id, page.user)
     with pytest.raises(Refused, match="21406"):
         page.send(tea, {"content": "and me?"})
     with pytest.raises(Refused, match="20406"):
-        bert.ask(Topic.EVCT_DIZ, tea.id, payloads.ChannelEvictionInput(user=anna.user), None)
-    info = bert.ask(
-        Topic.DIZ_INF,
-        tea.id,
-        payloads.ChannelInfoInput(nothing=1),
-        payloads.ChannelInfoOutput,
-    )
-    assert (info.channelName, info.adminUserId) == ("tea", anna.user)
-    assert set(info.firstTenUserIds) == {anna.user, bert.user}
+        bert.call(bert.im.discussions.remove, tea.id, anna.user)
+    info = bert.call(bert.im.discussions.get, tea.id)
+    assert (info.name, info.owner_id) == ("tea", anna.user)
+    assert set(info.first_members) == {anna.user, bert.user}
 
 
-def invite(host: Program, place: Place, *guests: Party) -> None:
-    request = payloads.ChannelInvitationInput(users=[guest.user for guest in guests])
-    host.ask(Topic.INVT_DIZ, place.id, request, None)
-
-
-@pytest.mark.parametrize("loop", LOOPS)
-def test_who_is_there(door: Door, server: ImServer, loop: str) -> None:
-    anna, page = online(door.program(server, loop)), door.page(server)
-    request = payloads.GetUserStatusInput(nothing=1)
-
-    def status() -> str:
-        reply = anna.ask(Topic.GET_USER_STATUS, page.user, request, payloads.GetUserStatusOutput)
-        return str(reply.status)
-
-    assert '"o":false' in status()
+def test_who_is_there(door: Door, server: ImServer) -> None:
+    anna, page = online(door.program(server)), door.page(server)
+    assert not anna.call(anna.im.presence.get, page.user).is_online
     online(page)
-    assert '"o":true' in status()
+    assert anna.call(anna.im.presence.get, page.user).is_online
     page.disconnect()

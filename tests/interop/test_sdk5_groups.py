@@ -274,7 +274,7 @@ def test_lists_come_in_pages(door5: Door, server: ImServer) -> None:
     assert anna.call("getJoinedGroupsByRole", {"count": 2}, MANAGER)["data"] == []
 
 
-@pytest.mark.parametrize("kind", ["2.9.2", "asyncio", "trio"])
+@pytest.mark.parametrize("kind", ["2.9.2", "program"])
 def test_older_clients_talk_in_such_groups(door5: Door, server: ImServer, kind: str) -> None:
     anna, bert = pages(door5, server, 2)
     carl = online(door5.party(server, kind))

@@ -20,6 +20,7 @@ from tests.interop.party import (
     online,
     texts,
 )
+from tests.interop.program import LOOPS
 from tests.interop.test_groups import KINDS
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ END = ("RC:CsEnd", ["code", "msg", "sid"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_customer_is_served(door: Door, server: ImServer, kind: str) -> None:
     customer = door.party(server, kind)
-    agent = online(door.program(server, "trio" if kind == "asyncio" else "asyncio"))
+    agent = online(door.bare(server, "asyncio"))
     server.order("customer_services", "define", agent.user, service_type=2, welcome="Hi")
     desk = Place(CUSTOMER_SERVICE, agent.user)
     for name, properties in (HELLO, WELCOME, STOP, END):
@@ -90,9 +91,9 @@ def test_a_public_service_is_spoken_to(door: Door, server: ImServer, kind: str) 
     nothing_more(reader, service)
 
 
-@pytest.mark.parametrize("loop", KINDS[1:])
+@pytest.mark.parametrize("loop", LOOPS)
 def test_a_public_service_is_found(door5: Door, server: ImServer, loop: str) -> None:
-    reader = online(door5.program(server, loop))
+    reader = online(door5.bare(server, loop))
     news = f"news-for-{reader.user}"
     server.order("public_services", "define", news, type=PUBLIC_SERVICE, name="News")
     request = payloads.SearchMpInput(type=EXACTLY, id=news)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.interop
 
 
-@pytest.mark.parametrize("kind", ["page", "asyncio", "trio"])
+@pytest.mark.parametrize("kind", ["page", "program"])
 def test_both_devices_have_the_same_tags(door: Door, many_devices: ImServer, kind: str) -> None:
     desk = door.page(many_devices)
     phone = door.party(many_devices, kind, desk.user)

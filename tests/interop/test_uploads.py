@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from improto import payloads
-from improto.operations import Topic
+from improto.codes import FileType
 from tests.interop.party import IMAGE, hears, nothing_more, online
 
 if TYPE_CHECKING:
@@ -135,19 +134,13 @@ def test_a_place_is_a_message_of_its_own(door: Door, server: ImServer) -> None:
     nothing_more(anna, bert)
 
 
-@pytest.mark.parametrize("loop", ["asyncio", "trio"])
-def test_a_program_gets_tickets_too(door: Door, server: ImServer, loop: str) -> None:
-    anna, bert = online(door.program(server, loop)), online(door.page(server))
-    request = payloads.GetQNupTokenInput(type=1, key="from-a-program.png")
-    ticket = anna.ask(Topic.QN_TKN, anna.user, request, payloads.GetQNupTokenOutput)
+def test_a_program_gets_tickets_too(door: Door, server: ImServer) -> None:
+    anna, bert = online(door.program(server)), online(door.page(server))
+    files, name = anna.im.files, "from-a-program.png"
+    ticket = anna.call(files.ticket, FileType.IMAGE, key=name)
     (theirs,) = bert.ask("fileToken", 1, "x.png")
     data = b64encode(picture()).decode()
-    answer = bert.script(
-        UPLOAD, theirs["qiniu"], ticket.token, "from-a-program.png", "image/png", data
-    )
+    answer = bert.script(UPLOAD, theirs["qiniu"], ticket.token, name, "image/png", data)
     assert answer["status"] == 200, answer
-    wanted = payloads.GetQNdownloadUrlInput(
-        type=1, key=answer["body"]["key"], fileName="from-a-program.png"
-    )
-    link = anna.ask(Topic.QN_URL, anna.user, wanted, payloads.GetQNdownloadUrlOutput)
-    assert bert.script(LOAD_PICTURE, link.downloadUrl) == [WIDTH, HEIGHT]
+    link = anna.call(files.link, FileType.IMAGE, answer["body"]["key"], name=name)
+    assert bert.script(LOAD_PICTURE, link) == [WIDTH, HEIGHT]

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from improto import contents
 from improto.contents import DownFlag
-from improto.frames import TimeMs
-from improto.messages import (
-    ChatMessage,
-    Conversation,
-    MessageDirection,
-    conversation_type,
-    received,
-)
+from improto.messages import Conversation, MessageDirection, conversation_type
 from tests.interop.party import Heard, Place, Sent
 
 if TYPE_CHECKING:
-    from improto import payloads
-    from improto.events import PublishAcknowledged
+    import improto_client
+    from improto.messages import ChatMessage
     from tests.interop.party import Content
 
 
@@ -35,16 +27,9 @@ def conversation(to: Place | str) -> Conversation:
     return Conversation(type=conversation_type(place.type), target_id=place.id)
 
 
-def sent(answer: PublishAcknowledged) -> Sent:
+def sent(message: improto_client.Sent) -> Sent:
     """What the sender is told."""
-    assert answer.uid is not None
-    return Sent(uid=answer.uid, time=answer.timestamp)
-
-
-def chat_message(item: payloads.DownStreamMessage, reader: str, place: Place) -> ChatMessage:
-    """A message of the history of ``place``."""
-    message = received(item, user_id=reader, connected_at=TimeMs(0))
-    return replace(message, conversation=conversation(place))
+    return Sent(uid=message.uid, time=message.time)
 
 
 def heard(message: ChatMessage) -> Heard:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 
 class _Files(SimpleHTTPRequestHandler):
+    # Browsers keep their connections then.
+    protocol_version = "HTTP/1.1"
+
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: what matters is in the page's own report."""
 

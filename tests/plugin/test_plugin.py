@@ -160,7 +160,7 @@ def test_nothing_is_imported_that_is_not_used(pytester: pytest.Pytester) -> None
     )
     # Plugins of other people import what they like.
     result = pytester.runpytest_subprocess(
-        "-p", PLUGIN, *("-pno:" + name for name in ("anyio", "hypothesispytest"))
+        "-p", PLUGIN, *("-pno:" + name for name in ("anyio", "hypothesispytest", "schemathesis"))
     )
     result.assert_outcomes(passed=1)
 

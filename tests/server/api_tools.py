@@ -7,8 +7,10 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from improto_server.api.archives import ArchiveCalls
 from improto_server.api.replies import Calendar, RefusedError, failure, refused_by, success
 from improto_server.errors import ServiceError
+from improto_server.files.grants import Signer
 from improto_server.rest import endpoints
 from improto_server.services.accounts import Accounts
 from tests.server.rig import APP, Rig
@@ -41,13 +43,22 @@ class ApiRig(Rig):
 
     def __init__(self, path: Path, **options: Any) -> None:
         super().__init__(path, **options)
-        self.real_accounts = Accounts({APP: SECRET})
+        self.real_accounts = Accounts({APP: SECRET, "other": SECRET})
         """Issues the tokens that the API gives."""
+        self.archives = ArchiveCalls(
+            archives=self.system.archives,
+            calendar=Calendar(0),
+            signer=Signer({APP: SECRET, "other": SECRET}),
+            url=lambda: "http://here",
+            now=lambda: self.wall / 1000,
+        )
+        """Gives links to hours, and has the route to them."""
         self.endpoints = {
             endpoint.path: endpoint
             for endpoint in endpoints(
                 self.system,
                 accounts=self.real_accounts,
+                archives=self.archives,
                 calendar=Calendar(0),
                 token_seconds=TOKEN_SECONDS,
                 now=lambda: self.wall / 1000,

@@ -34,9 +34,10 @@ from improto_server.hub import DevicePolicy
 from improto_server.navigation import Navigation, Offer
 from improto_server.services.accounts import TokenCheck, TokenOutcome
 from improto_server.services.room import ChatroomRules
+from improto_server.services.webhooks import HookRules
 from improto_server.steps import start
 from improto_server.store import Store, StoreError
-from improto_server.system import MessageRules, System, UserRules
+from improto_server.system import MessageRules, ModerationRules, System, UserRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -74,6 +75,8 @@ class FakeAccounts:
     def __init__(self, *apps: str) -> None:
         self.apps = apps
         self.asked_at: list[float] = []
+        self.issued = 0.0
+        """When all tokens were issued, in seconds since 1970."""
 
     def check(self, app_key: str, token: str, *, now: float) -> TokenCheck:
         self.asked_at.append(now)
@@ -81,7 +84,7 @@ class FakeAccounts:
             return TokenCheck(outcome=TokenOutcome.UNKNOWN_APP)
         if token in BAD_TOKENS:
             return TokenCheck(outcome=BAD_TOKENS[token])
-        return TokenCheck(outcome=TokenOutcome.VALID, user_id=token)
+        return TokenCheck(outcome=TokenOutcome.VALID, user_id=token, issued=self.issued)
 
 
 class AtOnce:
@@ -121,11 +124,13 @@ class HeldStore:
     def ask(self, query: Callable[[Any], Any]) -> Any:
         return self.store.ask(query)
 
-    def append(self, message: Any, done: Callable[[Any], None]) -> None:
-        self.store.append(message, self._counted(done))
+    def append(self, message: Any, done: Callable[[Any], None]) -> bool:
+        return self.store.append(message, self._counted(done))
 
-    def write(self, change: Callable[[Any], Any], done: Callable[[Any], None]) -> None:
-        self.store.write(change, self._counted(done))
+    def write(
+        self, change: Callable[[Any], Any], done: Callable[[Any], None], *, is_part: bool = False
+    ) -> None:
+        self.store.write(change, self._counted(done), is_part=is_part)
 
     def read(self, query: Callable[[Any], Any], done: Callable[[Any], None]) -> None:
         self.reads += 1
@@ -171,6 +176,7 @@ class Rig:
         limits: Limits | None = None,
         allowed_origins: tuple[str, ...] = (),
         blocked: tuple[str, ...] = (),
+        blocked_apps: tuple[str, ...] = (),
         most_connections: int = 1000,
         has_reserve: bool = False,
         receipts: ReceiptVersion = ReceiptVersion.MESSAGES,
@@ -181,6 +187,8 @@ class Rig:
         storage: Storage | None = None,
         users: UserRules | None = None,
         robots: Mapping[str, str] | None = None,
+        moderation: ModerationRules | None = None,
+        hooks: HookRules | None = None,
     ) -> None:
         self.now = 100.0
         """Seconds of the monotonic clock."""
@@ -207,6 +215,7 @@ class Rig:
             login_rules=LoginRules(
                 allowed_origins=frozenset(allowed_origins),
                 blocked_users=frozenset((APP, name) for name in blocked),
+                blocked_apps=frozenset(blocked_apps),
                 most_connections=most_connections,
                 messages_per_second=rate,
                 repeats_per_second=repeats,
@@ -224,6 +233,8 @@ class Rig:
             storage=storage,
             user_rules=users or UserRules(),
             robots=robots or {},
+            moderation_rules=moderation or ModerationRules(),
+            hook_rules=hooks or HookRules(),
         )
         self.clock = self.system.clock
         self.hub = self.system.hub

@@ -71,7 +71,7 @@ def test_no_user_ids(text: str) -> None:
 def test_a_token_names_its_user(user_id: str) -> None:
     token = ACCOUNTS.issue("app", user_id, now=NOW, lifetime=DAY)
     assert ACCOUNTS.check("app", token, now=NOW) == TokenCheck(
-        outcome=TokenOutcome.VALID, user_id=user_id
+        outcome=TokenOutcome.VALID, user_id=user_id, issued=NOW
     )
     assert "@" not in token
     assert len(token) < TOKEN_CHARACTERS / 2
@@ -85,7 +85,7 @@ def test_any_library_can_read_a_token() -> None:
         algorithms=["HS256"],
         options={"verify_exp": False, "verify_iat": False},
     )
-    assert claims == {"app": "app", "sub": "bob", "iat": 1_700_000_000, "exp": 1_700_086_400}
+    assert claims == {"app": "app", "sub": "bob", "iat": NOW, "exp": 1_700_086_400}
 
 
 def test_any_library_can_make_a_token() -> None:
@@ -93,6 +93,14 @@ def test_any_library_can_make_a_token() -> None:
     claims = {**CLAIMS, "exp": NOW + 0.5, "nbf": NOW, "jti": "x", "admin": [{}]}
     token = jwt.encode(claims, SECRET, algorithm="HS256", headers={"kid": "1"})
     assert outcome(token) is TokenOutcome.VALID
+
+
+def test_when_a_token_was_issued() -> None:
+    """To the millisecond, though other numbers are whole seconds."""
+    token = ACCOUNTS.issue("app", "bob", now=1_700_000_000.123456, lifetime=10)
+    assert ACCOUNTS.check("app", token, now=NOW).issued == 1_700_000_000_123 / 1000
+    assert ACCOUNTS.check("app", signed(CLAIMS), now=NOW).issued == 0
+    assert outcome(signed({**CLAIMS, "iat": "yesterday"})) is TokenOutcome.MALFORMED
 
 
 def test_a_token_ends() -> None:

@@ -82,6 +82,8 @@ def test_members(rig: ApiRig) -> None:
         "chatroomId": "room",
         "createTime": 1_700_000_000_000,
         "memberCount": 2,
+        "destroyType": 0,
+        "destroyTime": 60,
         "ban": False,
     }
     assert rig.code("/chatroom/get", chatroomId="none") == 1002

@@ -105,11 +105,6 @@ def test_gags(rig: ApiRig) -> None:
     assert [user["userId"] for user in found] == ["bob"]
 
 
-def test_gags_in_all_groups_are_not_there(rig: ApiRig) -> None:
-    assert rig.code("/group/user/gag/add", userId="alice", minute=1) == 1002
-    assert rig.code("/group/user/gag/list", groupId="") == 1002
-
-
 def test_groups_in_which_nobody_may_write(rig: ApiRig) -> None:
     rig.ask("/group/create", userId=["alice", "bob"], groupId="g", groupName="G")
     alice, bob = rig.online("alice"), rig.online("bob")

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from improto import payloads
 from improto.codes import ConversationType, ErrorCode
 from improto.config import Limits
 from improto.contents import DownFlag
 from improto.operations import Topic
-from improto_server.api import messages as module
 from improto_server.api.messages import filled
+from improto_server.services import broadcasts
 from improto_server.store import StoreError
 from tests.server.api_tools import ApiRig
 from tests.server.rig import APP, item
@@ -21,7 +22,6 @@ from tests.server.room_tools import join, pull, texts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from improto import payloads
     from tests.server.rig import Client
 
 HELLO = '{"content":"hello"}'
@@ -262,7 +262,7 @@ def test_to_chatrooms(rig: ApiRig) -> None:
 
 
 def test_to_everybody(rig: ApiRig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PAGE", 2)
+    monkeypatch.setattr(broadcasts, "PAGE", 2)
     users = ["alice", "bob", "carol", "dora", "emil"]
     for user in (*users, "boss"):
         rig.ask("/user/getToken", userId=user, name="n")
@@ -406,3 +406,15 @@ def test_a_recall_that_cannot_be_stored(rig: ApiRig) -> None:
     rig.store.broken = StoreError("no")
     assert rig.code("/message/recall", **recalled(uid)) == 1000
     assert ErrorCode.INTERNALERRROR == 24015
+
+
+def test_to_a_discussion(rig: ApiRig) -> None:
+    """Users make it; one that does not exist has nobody in it."""
+    alice = rig.online("alice")
+    request = payloads.CreateDiscussionInput(name="Talk")
+    talk = alice.ask(Topic.CR_DIZ, request, payloads.CreateDiscussionOutput).id
+    both = [talk, "~none"]
+    reply = rig.ask("/message/discussion/publish", **MESSAGE, toDiscussionId=both)
+    assert [each["discussionId"] for each in reply["messageUIDs"]] == both
+    assert [message.groupId for message in received(rig.client("alice"))] == [talk]
+    assert rig.code("/message/discussion/publish", **MESSAGE, toDiscussionId="g") == 1002

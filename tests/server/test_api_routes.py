@@ -95,3 +95,12 @@ def test_clients_that_are_handed_over_should_not(backend: str, tmp_path: Path) -
         assert (await web.ask("GET", "/readyz")).status == 503
 
     play(backend, tmp_path, scenario, gateway__hand_over_to="example.org:443")
+
+
+def test_an_app_that_is_blocked(backend: str, tmp_path: Path) -> None:
+    async def scenario(web: Web, application: Application) -> None:
+        answer = await web.ask("POST", "/user/getToken.json", b"userId=alice", signed())
+        assert (answer.status, answer.content["code"]) == (401, 1006)
+
+    app = {"key": APP, "secret": SECRET, "blocked": True}
+    play(backend, tmp_path, scenario, apps=[app])

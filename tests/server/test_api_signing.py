@@ -70,6 +70,15 @@ def test_whatever_is_changed_the_signature_is_wrong(name: str) -> None:
     assert refusal(headers) == (Code.BAD_SIGNATURE, "the signature is wrong")
 
 
+def test_an_app_that_is_blocked() -> None:
+    signing = Signing({APP: SECRET, "other": SECRET}, SigningRules(blocked_apps=frozenset({APP})))
+    assert refusal(signed(), signing=signing) == (Code.BLOCKED_APP, "the app is blocked")
+    assert check(signed(app="other"), signing=signing) == "other"
+    # Only who has the secret is told.
+    forged = signed() | {"Signature": "x"}
+    assert refusal(forged, signing=signing) == (Code.BAD_SIGNATURE, "the signature is wrong")
+
+
 def test_by_default_a_signature_is_good_for_ever_and_again() -> None:
     signing = Signing({APP: SECRET}, SigningRules())
     for now in (0.0, NOW, NOW, NOW + 1e9):

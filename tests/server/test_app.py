@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import re
@@ -14,6 +15,7 @@ import pytest
 import improto_asyncio
 import improto_trio
 from improto import Conversation, payloads
+from improto.codes import ConnAckStatus
 from improto.contents import Text
 from improto.errors import ConnectionEnded
 from improto.events import CloseReason
@@ -157,6 +159,18 @@ def test_a_wrong_token_is_refused(settings: Settings) -> None:
             assert (caught.value.reason, caught.value.status) == (CloseReason.REFUSED, 4)
 
     run(settings, scenario)
+
+
+def test_nobody_of_a_blocked_app_gets_in(tmp_path: Path) -> None:
+    async def scenario(settings: Settings) -> None:
+        async with Application(settings).listening() as (url,):
+            with pytest.raises(ConnectionEnded) as refused:
+                async with connect(settings, url, "alice"):
+                    raise AssertionError("alice was let in")
+        assert refused.value.status == ConnAckStatus.APP_BLOCK_OR_DELETE
+
+    app = {"key": KEY, "secret": SECRET, "blocked": True}
+    run(settings_for(tmp_path, "asyncio", apps=[app]), scenario)
 
 
 def test_a_second_login_ends_the_first(settings: Settings) -> None:
@@ -319,9 +333,9 @@ def test_what_has_arrived_is_acknowledged_before_the_end(
         arrived = anyio.Event()
         append = application.store.append
 
-        def append_and_tell(*args: Any) -> None:
-            append(*args)
+        def append_and_tell(*args: Any) -> bool:
             arrived.set()
+            return append(*args)
 
         monkeypatch.setattr(application.store, "append", append_and_tell)
         uids: list[str] = []
@@ -433,6 +447,20 @@ def test_it_runs_until_a_signal(settings: Settings, number: signal.Signals) -> N
     app.run(settings, announce)
     (url,) = urls
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
+
+
+def test_the_collector_of_garbage_leaves_the_program_alone_while_it_serves(
+    settings: Settings,
+) -> None:
+    known: list[bool] = []
+
+    def announce(url: str) -> None:
+        known.append(any(each is settings_for for each in gc.get_objects()))
+        signal.raise_signal(signal.SIGTERM)
+
+    app.run(settings, announce)
+    known.append(any(each is settings_for for each in gc.get_objects()))
+    assert known == [False, True]
 
 
 def test_a_store_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-import json
+import logging
 import os
 import pty
 import re
@@ -24,40 +24,56 @@ from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from improto import payloads
-from improto.codes import DisconnectStatus, ErrorCode
-from improto.contents import Text, Typing
-from improto.events import CaughtUp, CloseReason
-from improto.frames import TimeMs
-from improto.operations import Topic
-from improto_server.chat import ChatSettings, program, run
-from improto_server.chat.memory import StateFile
+from improto.codes import ErrorCode
+from improto.contents import BaseContent as Content
+from improto.contents import File, Text, Typing
+from improto.messages import Conversation
+from improto_client import Sent
+from improto_server.chat import link, program, run
+from improto_server.chat.access import Access
+from improto_server.chat.lines import Line, Tone
 from improto_server.chat.painting import Painter
 from improto_server.chat.plain import PlainScreen
-from improto_server.chat.program import PATIENCE, SHORT_PATIENCE, Chat
+from improto_server.chat.program import Chat
 from improto_server.chat.terminal import TerminalScreen, cut
-from improto_server.chat.view import Line, Tone, Unsent, View
+from improto_server.chat.view import Transfer, Unsent, View
 from improto_server.services.accounts import Accounts
-from tests.server.chat_tools import Client, FakeServer, acknowledged, message, play, turns
+from improto_server.testing import ImServer
+from tests.server.chat_tools import BOB, message
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
     from pathlib import Path
 
     from prompt_toolkit.input import PipeInput
 
+    from improto_client import Im, Message
+
 KEY = "demo"
 SECRET = "s" * 32
 
-DEADLINE = 60.0
+DEADLINE = 15.0
 """Seconds until something that does not happen is a failure."""
 
 PAINTER = Painter(now=time.time)
 
 
-def settings_for(**more: Any) -> ChatSettings:
-    given = {"server": "http://h:1", "app_key": KEY, "token": "t", "peer": "bob"}
-    return ChatSettings.parse(**given | more)
+@pytest.fixture(scope="module")
+def server() -> Iterator[ImServer]:
+    """One for all; every test has users of its own."""
+    with ImServer(settings={"web.enabled": True, "web.port": 0, "web.api": False}) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "RECEIPT_AFTER", 0.01)
+
+
+def access(server: ImServer, user: str, **more: Any) -> Access:
+    """As files need it, by way of navigation."""
+    given = {"navigators": [server.navigation_url], "app_key": server.app_key}
+    return Access.parse(**given | {"token": server.token(user)} | more)
 
 
 # -- the program, on a screen that is a script ---------------------------------------------------
@@ -73,6 +89,7 @@ class Script:
         self.typing: Callable[[str], None]
         self.is_finished = False
         self.has_begun = asyncio.Event()
+        self._news = asyncio.Event()
         self._typed: asyncio.Queue[str | None] = asyncio.Queue()
 
     def type(self, *lines: str | None) -> None:
@@ -83,13 +100,32 @@ class Script:
     def texts(self, *tones: Tone) -> list[str]:
         return [line.text for line in self.lines if not tones or line.tone in tones]
 
+    async def shows(self, text: str) -> Line:
+        """Wait for a line with this in it, and take it away."""
+        return await self.until(lambda: self._take(text))
+
+    async def until(self, condition: Callable[[], Any]) -> Any:
+        """Wait until something is so."""
+        async with asyncio.timeout(DEADLINE):
+            while not (found := condition()):
+                self._news.clear()
+                await self._news.wait()
+        return found
+
+    def _take(self, text: str) -> Line | None:
+        for place, line in enumerate(self.lines):
+            if text in line.text:
+                return self.lines.pop(place)
+        return None
+
     # -- improto_server.chat.program.Screen ------------------------------------------
 
     def show(self, line: Line) -> None:
         self.lines.append(line)
+        self._news.set()
 
     def refresh(self) -> None:
-        pass
+        self._news.set()
 
     async def inputs(self, view: View, typing: Callable[[str], None]) -> AsyncGenerator[str]:
         self.view, self.typing = view, typing
@@ -101,293 +137,488 @@ class Script:
         self.is_finished = True
 
 
-def begin(
-    tasks: asyncio.TaskGroup, screen: Script, server: FakeServer, **settings: Any
-) -> asyncio.Task[int]:
-    chat = Chat(settings_for(**settings), screen, connect=server.connect)
-    return tasks.create_task(chat.run())
+@contextlib.asynccontextmanager
+async def chatting(
+    where: Access, *, peer: str | None = None, is_interactive: bool = True
+) -> AsyncGenerator[tuple[Script, asyncio.Task[int]]]:
+    """A chat that is online; it is left in the end, if it does not end by itself."""
+    screen = Script(is_interactive=is_interactive)
+    target = None if peer is None else Conversation.private(peer)
+    async with asyncio.timeout(DEADLINE):
+        running = asyncio.create_task(Chat(where, screen, peer=target).run())
+        await asyncio.wait(
+            {running, asyncio.create_task(screen.has_begun.wait())},
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        try:
+            yield screen, running
+            screen.type(None)
+            await running
+        finally:
+            running.cancel()
+    assert screen.is_finished
 
 
-def test_a_chat() -> None:
-    async def scenario(tasks: asyncio.TaskGroup) -> None:
-        screen, server = Script(), FakeServer()
-        running = begin(tasks, screen, server, peer=None)
-        client = await server.arrival()
-        screen.type("hello?", "/history", "/to bob", "hello", "/history 3", "", "/x", "/who")
-        screen.type("/help")
-        await turns()
-        ((outgoing, _),) = client.published
-        assert (outgoing.topic, outgoing.target_id) == (Topic.PP_MSG_P, "bob")
-        client.acknowledge()
-        await turns()
-        screen.type("/quit", "not sent any more")
-        assert await running == 0
-        assert screen.is_finished
-        assert len(client.published) == 1
-        notices = [text.partition("\n")[0] for text in screen.texts(Tone.NOTICE)]
-        assert notices == [
-            "you are alice, online at h:1",
-            "you talk to bob",
-            "nothing has been said with bob",
-            "you are alice at h:1, online; you talk to bob",
-            "/to USER      talk to USER from now on",
-        ]
-        assert screen.texts(Tone.ERROR) == [
-            "whom to? /to USER",
-            "whom to? /to USER",
-            "there is no command /x; /help shows them all",
-        ]
-        assert screen.texts(Tone.SENT) == ["hello"]
-        assert server.exits == ["closed"]
-
-    play(scenario)
+def play(scenario: Awaitable[None]) -> None:
+    asyncio.run(scenario)  # type: ignore[arg-type]
 
 
-def test_only_messages_are_announced_while_they_are_typed() -> None:
-    async def scenario(tasks: asyncio.TaskGroup) -> None:
-        screen, server = Script(), FakeServer()
-        running = begin(tasks, screen, server, peer=None)
-        client = await server.arrival()
-        await screen.has_begun.wait()
-        screen.typing("hel")
-        screen.view.talk_to("bob")
-        for text in ("", "/he", "/help"):
-            screen.typing(text)
-        await turns()
-        assert client.sent == []
-        screen.typing("hel")
-        await turns()
-        assert client.sent == [("bob", Typing("RC:TxtMsg"))]
-        screen.type(None)
-        assert await running == 0
-
-    play(scenario)
+async def next_of(im: Im, kind: type) -> Message:
+    """The next message of a kind."""
+    async with asyncio.timeout(DEADLINE):
+        async for found in im.messages:
+            if isinstance(found.content, kind):
+                return found
+    raise AssertionError("it has ended")
 
 
-def test_a_person_leaves_at_once_but_not_before_the_last_word() -> None:
-    async def scenario(tasks: asyncio.TaskGroup) -> None:
-        screen, server = Script(), FakeServer()
-        running = begin(tasks, screen, server)
-        client = await server.arrival()
-        client.tell(CaughtUp(room_id=None, cursor=TimeMs(1)))
-        screen.type("last words", None)
-        await turns()
-        assert not running.done()
-        client.acknowledge()
-        assert await running == 0
-        assert asyncio.get_running_loop().time() < SHORT_PATIENCE
+def test_a_chat(server: ImServer) -> None:
+    async def scenario() -> None:
+        async with (
+            access(server, "bob1").connect() as bob,
+            chatting(access(server, "al1")) as (screen, running),
+        ):
+            screen.type("hello?", "/history", "/to bob1", "hello", "", "/x", "/who", "/help")
+            assert (await screen.shows("whom to?")).tone is Tone.ERROR
+            sent = await screen.shows("hello")
+            assert (await next_of(bob, Text)).text == "hello"
+            await screen.shows("bob1 is online")
+            await bob.messages.send(Conversation.private("al1"), "hi \x1b[31mred")
+            received = await screen.shows("hi ")
+            assert (received.tone, received.speaker) == (Tone.RECEIVED, "bob1")
+            screen.type("/quit", "not sent any more")
+            assert await running == 0
+            assert (sent.tone, sent.target) == (Tone.SENT, "bob1")
+            assert "there is no command /x; /help shows them all" in screen.texts(Tone.ERROR)
 
-    play(scenario)
-
-
-def test_what_is_not_sent_is_told() -> None:
-    async def scenario(tasks: asyncio.TaskGroup) -> None:
-        screen, server = Script(), FakeServer()
-        running = begin(tasks, screen, server)
-        await server.arrival()
-        screen.type("one", "two", None)
-        assert await running == 1
-        assert asyncio.get_running_loop().time() == pytest.approx(SHORT_PATIENCE, abs=0.1)
-        assert screen.texts(Tone.ERROR) == ["2 messages not sent, lost"]
-        # Without a connection there is nothing to wait for.
-        screen = Script()
-        server.outcomes = [OSError("nothing")]
-        before = asyncio.get_running_loop().time()
-        running = begin(tasks, screen, server)
-        screen.type("one", None)
-        assert await running == 1
-        assert asyncio.get_running_loop().time() < before + 0.1
-        assert screen.texts(Tone.ERROR) == ["1 message not sent, lost"]
-
-    play(scenario)
+    play(scenario())
 
 
-def test_an_end_for_good_interrupts_the_person() -> None:
-    async def scenario(tasks: asyncio.TaskGroup) -> None:
-        screen, server = Script(), FakeServer()
-        running = begin(tasks, screen, server)
-        client = await server.arrival()
-        await turns()
-        client.end(CloseReason.KICKED, DisconnectStatus.OTHER_DEVICE_LOGIN)
-        assert await running == 1
-        assert screen.lines[-1].text == "you have signed in somewhere else, which ends this chat"
-        assert screen.lines[-1].tone is Tone.ERROR
+def test_what_is_said_to_nobody_is_said_to_nobody(server: ImServer) -> None:
+    async def scenario() -> None:
+        async with chatting(access(server, "al2")) as (screen, _):
+            screen.type("hello?", "/history", "/x", "/send f", "/leave", "/who")
+            await screen.until(lambda: len(screen.texts(Tone.ERROR)) == 5)
+            assert sorted(screen.texts(Tone.ERROR)) == [
+                "there is no command /x; /help shows them all",
+                *["whom to? /to TARGET"] * 4,
+            ]
+            where = f"{server.host}:{server.port}"
+            await screen.shows(f"you are al2 at {where}, online; you talk to nobody")
+            assert screen.texts(Tone.NOTICE) == [f"you are al2, online at {where}"]
 
-    play(scenario)
-
-
-def test_a_script_is_read_no_faster_than_it_is_sent() -> None:
-    async def scenario(tasks: asyncio.TaskGroup) -> None:
-        screen, server = Script(is_interactive=False), FakeServer()
-        server.delay = 3.0
-        screen.type("one", "two", None)
-        running = begin(tasks, screen, server)
-        await asyncio.sleep(1.0)
-        assert not screen.has_begun.is_set()
-        client = await server.arrival()
-        await turns()
-        assert [json.loads(text) for text in said(client)] == [{"content": "one"}]
-        client.acknowledge()
-        await turns()
-        assert len(client.published) == 2
-        client.acknowledge()
-        await turns()
-        assert not running.done()  # messages may still be coming in
-        client.receive(message(Text("an answer")))
-        client.tell(CaughtUp(room_id=None, cursor=TimeMs(1)))
-        assert await running == 0
-        assert screen.texts(Tone.RECEIVED) == ["an answer"]
-        assert client.sent == []
-
-    play(scenario)
+    play(scenario())
 
 
-def said(client: Client) -> list[bytes]:
-    """The contents of what was published."""
-    return [
-        payloads.decode(payloads.UpStreamMessage, outgoing.data).content
-        for outgoing, _ in client.published
-    ]
+def test_only_messages_are_announced_while_they_are_typed(server: ImServer) -> None:
+    async def scenario() -> None:
+        async with (
+            access(server, "bob3").connect() as bob,
+            chatting(access(server, "al3")) as (screen, _),
+        ):
+            screen.typing("hel")
+            screen.view.talk_to(Conversation.group("team"))
+            screen.typing("hel")
+            screen.view.talk_to(Conversation.private("bob3"))
+            for text in ("", "/he", "/help"):
+                screen.typing(text)
+            screen.typing("hel")
+            screen.typing("hell")
+            assert isinstance((await next_of(bob, Content)).content, Typing)
+            screen.type("hello")
+            assert (await next_of(bob, Content)).text == "hello"
+
+    play(scenario())
 
 
-def test_a_script_that_is_refused_fails() -> None:
-    async def scenario(tasks: asyncio.TaskGroup) -> None:
-        for is_interactive, status in [(False, 1), (True, 0)]:
-            screen, server = Script(is_interactive=is_interactive), FakeServer()
-            running = begin(tasks, screen, server)
-            client = await server.arrival()
-            client.tell(CaughtUp(room_id=None, cursor=TimeMs(1)))
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait until something is so in another thread."""
+    async with asyncio.timeout(DEADLINE):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+def told(server: ImServer, user: str, target: str, content: str) -> bool:
+    """Whether a user has sent this kind of content there."""
+    return bool(re.search(rf" {user}/\d+ -> .* to {target}: {content}", server.transcript))
+
+
+def test_what_was_shown_is_told_to_who_has_sent_it(server: ImServer) -> None:
+    server.group("team4", ["al4", "bob4"])
+    al, team, room = Conversation.private("al4"), Conversation.group("team4"), "lobby4"
+
+    async def scenario() -> None:
+        async with (
+            access(server, "bob4").connect() as bob,
+            chatting(access(server, "al4"), peer="bob4") as (screen, _),
+        ):
+            await bob.messages.send(al, "one")
+            sent = await bob.messages.send(al, "two")
+            await until(lambda: told(server, "al4", "bob4", f'RC:ReadNtf .*":{sent.time}'))
+            await bob.chatrooms.join(room)
+            screen.type(f"/join {room}")
+            await screen.shows("2 people are in")
+            await bob.messages.send(Conversation.chatroom(room), "in the room")
+            await screen.shows("in the room")
+            await bob.messages.send(team, "all")
+            await until(lambda: told(server, "al4", "team4", "RC:SRSMsg"))
+            assert not told(server, "al4", room, "RC:(SRSMsg|ReadNtf)")
+
+    play(scenario())
+
+
+def test_a_program_does_not_read(server: ImServer) -> None:
+    async def scenario() -> None:
+        async with access(server, "bob5").connect() as bob:
+            where = access(server, "al5")
+            async with chatting(where, peer="bob5", is_interactive=False) as (screen, _):
+                await bob.messages.send(Conversation.private("al5"), "one")
+                await screen.shows("one")
+                screen.type("two")
+                await screen.shows("two")
+        assert not told(server, "al5", "bob5", "RC:ReadNtf")
+
+    play(scenario())
+
+
+def test_who_has_read(server: ImServer) -> None:
+    async def scenario() -> None:
+        async with (
+            access(server, "bob6").connect() as bob,
+            chatting(access(server, "al6"), peer="bob6") as (screen, _),
+        ):
+            screen.type("hello")
+            await bob.messages.confirm(await next_of(bob, Text))
+            bar = "\N{CHECK MARK}\N{CHECK MARK} bob6 has read it"
+            await screen.until(lambda: bar in [text for _, text in screen.view.toolbar(now=0.0)])
+
+    play(scenario())
+
+
+def test_a_break_is_told_and_what_waits_is_sent(server: ImServer) -> None:
+    async def scenario() -> None:
+        async with (
+            access(server, "bob7").connect() as bob,
+            chatting(access(server, "al7"), peer="bob7") as (screen, _),
+        ):
+            server.cut("al7")
+            await screen.shows("the connection is lost; trying again until it works")
+            screen.type("while away")
+            assert (await screen.shows("while away")).tone is Tone.WAITING
+            await screen.shows("you are al7, online")
+            assert (await screen.shows("while away")).tone is Tone.SENT
+            assert (await next_of(bob, Text)).text == "while away"
+
+    play(scenario())
+
+
+def test_what_is_not_sent_is_told(server: ImServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "SHORT_PATIENCE", 0.01)
+
+    async def scenario() -> None:
+        server.delay("al8", 2 * DEADLINE)
+        async with chatting(access(server, "al8"), peer="bob8") as (screen, running):
+            screen.type("one", "two", None)
+            assert await running == 1
+            assert screen.texts(Tone.ERROR) == ["not sent to bob8: one", "not sent to bob8: two"]
+            server.reset()
+
+    play(scenario())
+
+
+def test_not_too_much_waits(server: ImServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "MOST_WAITING", 0)
+
+    async def scenario() -> None:
+        where = access(server, "al9")
+        async with chatting(where, peer="bob9", is_interactive=False) as (screen, running):
             screen.type("one", None)
-            await turns()
-            client.refuse(ErrorCode.SEND_FREQUENCY_TOO_FAST)
+            assert await running == 1
+            assert screen.texts(Tone.ERROR) == ["not sent: 0 messages wait already"]
+
+    play(scenario())
+
+
+def test_an_end_for_good_interrupts_the_person(server: ImServer) -> None:
+    async def scenario() -> None:
+        async with chatting(access(server, "al10"), peer="bob") as (screen, running):
+            server.kick("al10")
+            assert await running == 1
+            assert screen.lines[-1].text == "you have signed in somewhere else, which ends this"
+            assert screen.lines[-1].tone is Tone.ERROR
+
+    play(scenario())
+
+
+def test_what_waits_when_it_ends_for_good_is_told(server: ImServer) -> None:
+    async def scenario() -> None:
+        async with chatting(access(server, "al11"), peer="bob") as (screen, running):
+            server.delay("al11", 2 * DEADLINE)
+            screen.type("one")
+            await screen.until(lambda: screen.view.waiting)
+            server.kick("al11")
+            assert await running == 1
+            assert screen.texts(Tone.ERROR)[-1] == "not sent to bob: one"
+            server.reset()
+
+    play(scenario())
+
+
+@pytest.mark.parametrize(("is_interactive", "status"), [(False, 1), (True, 0)])
+def test_a_script_that_is_refused_fails(
+    server: ImServer, is_interactive: bool, status: int
+) -> None:
+    async def scenario() -> None:
+        where = access(server, "al12")
+        server.refuse_requests("al12", ErrorCode.SEND_FREQUENCY_TOO_FAST)
+        async with chatting(where, peer="bob", is_interactive=is_interactive) as (screen, running):
+            screen.type("one")
+            await screen.shows("not sent to bob: SEND_FREQUENCY_TOO_FAST (20604)")
+            screen.type(None)
             assert await running == status
-            assert "SEND_FREQUENCY_TOO_FAST (20604)" in screen.texts(Tone.ERROR)[0]
 
-    play(scenario)
+    play(scenario())
 
 
-def test_a_script_does_not_wait_for_ever() -> None:
-    async def scenario(tasks: asyncio.TaskGroup) -> None:
-        screen, server = Script(is_interactive=False), FakeServer()
-        screen.type(None)
-        running = begin(tasks, screen, server)
-        assert await running == 0  # everything typed is sent; nobody knows what else there is
-        assert asyncio.get_running_loop().time() == pytest.approx(PATIENCE, abs=0.1)
+def test_a_script_gets_what_has_waited(server: ImServer) -> None:
+    async def scenario() -> None:
+        async with access(server, "bob13").connect() as bob:
+            for text in ("one", "two"):
+                await bob.messages.send(Conversation.private("al13"), text)
+        async with chatting(access(server, "al13"), is_interactive=False) as (screen, running):
+            screen.type(None)
+            assert await running == 0
+            assert screen.texts(Tone.RECEIVED) == ["one", "two"]
 
-    play(scenario)
+    play(scenario())
+
+
+def test_a_script_does_not_wait_for_ever(server: ImServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "PATIENCE", 0.01)
+
+    async def scenario() -> None:
+        async with chatting(access(server, "al14"), is_interactive=False) as (screen, running):
+            server.cut("al14")
+            screen.type(None)
+            assert await running == 0
+
+    play(scenario())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("is_interactive", [True, False])
-def test_a_signal_ends_it(number: int, is_interactive: bool) -> None:
-    async def scenario(tasks: asyncio.TaskGroup) -> None:
-        screen, server = Script(is_interactive=is_interactive), FakeServer()
-        server.outcomes = [OSError("nothing")] * 3
-        running = begin(tasks, screen, server)
-        await asyncio.sleep(0.1)
-        os.kill(os.getpid(), number)
-        assert await running == 1  # it has never been online
-        assert asyncio.get_running_loop().time() < 0.5
+def test_a_signal_ends_it(server: ImServer, number: int) -> None:
+    async def scenario() -> None:
+        async with chatting(access(server, "al15")) as (_, running):
+            os.kill(os.getpid(), number)
+            assert await running == 0
 
-    play(scenario)
+    play(scenario())
 
 
-def test_a_mistake_in_the_program_is_not_hidden() -> None:
-    async def scenario(tasks: asyncio.TaskGroup) -> None:
-        screen, server = Script(), FakeServer()
-        screen.inputs = broken  # type: ignore[method-assign]
-        with pytest.raises(ExceptionGroup) as raised:
-            await Chat(settings_for(), screen, connect=server.connect).run()
-        assert raised.group_contains(ZeroDivisionError)
-
+def test_a_mistake_in_the_program_is_not_hidden(server: ImServer) -> None:
     async def broken(view: View, typing: Callable[[str], None]) -> AsyncGenerator[str]:
         raise ZeroDivisionError
         yield ""
 
-    play(scenario)
+    async def scenario() -> None:
+        screen = Script()
+        screen.inputs = broken  # type: ignore[method-assign]
+        with pytest.raises(ExceptionGroup) as raised:
+            await Chat(access(server, "al16"), screen, peer=None).run()
+        assert raised.group_contains(ZeroDivisionError)
+
+    play(scenario())
+
+
+def test_what_the_library_complains_of_is_shown_once(
+    server: ImServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, "_MOST_COMPLAINTS", 2)
+
+    async def scenario() -> None:
+        async with chatting(access(server, "al17")) as (screen, _):
+            logger = logging.getLogger("improto_client.link")
+            for text in ("one", "one", "two", "three"):
+                logger.warning("%s", text)
+            logger.info("nothing")
+            assert screen.texts(Tone.ERROR) == ["one", "two"]
+        assert logging.getLogger("improto_client").handlers == []
+
+    play(scenario())
+
+
+class Window(io.StringIO):
+    """Something at which a person sits."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("file", "term", "is_interactive"),
+    [(Window, "xterm", True), (Window, "dumb", False), (io.StringIO, "xterm", False)],
+)
+def test_a_person_gets_a_prompt(
+    monkeypatch: pytest.MonkeyPatch, file: type[io.StringIO], term: str, is_interactive: bool
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr(sys, "stdin", Window())
+    monkeypatch.setattr(sys, "stdout", file())
+    assert program._screen().is_interactive is is_interactive
+
+
+# -- what can be asked for -----------------------------------------------------------------------
+
+
+def test_conversations_and_history(server: ImServer) -> None:
+    server.group("team20", ["al20", "bob20"])
+
+    async def scenario() -> None:
+        async with access(server, "bob20").connect() as bob:
+            for number in range(5):
+                await bob.messages.send(Conversation.private("al20"), f"number {number}")
+            await bob.messages.send(Conversation.group("team20"), "all of you")
+        async with chatting(access(server, "al20")) as (screen, _):
+            screen.type("/to #1")
+            await screen.shows("there is no #1; /conversations shows what there is")
+            screen.type("/conversations")
+            listed = (await screen.shows("pick one")).text.splitlines()
+            assert listed[1].startswith("#1 group:team20")
+            assert listed[2].startswith("#2 bob20")
+            screen.type("/to #2")
+            await screen.shows("you talk to bob20")
+            screen.type("/more")
+            await screen.shows("more of what? /history begins")
+            screen.type("/history 3")
+            await screen.shows("history with bob20; /more shows earlier messages")
+            assert screen.texts(Tone.PAST) == ["number 2", "number 3", "number 4"]
+            screen.lines.clear()
+            screen.type("/more")
+            await screen.shows("history with bob20; this is where it begins")
+            assert screen.texts(Tone.PAST) == ["number 0", "number 1"]
+            screen.type("/more")
+            await screen.shows("there is no more")
+            screen.type("/to group:team20", "/more")
+            await screen.shows("more of what?")
+            screen.type("/search NUMBER 3")
+            await screen.shows("1 message with 'NUMBER 3'")
+            await screen.shows("number 3")
+
+    play(scenario())
+
+
+def test_a_room(server: ImServer) -> None:
+    async def scenario() -> None:
+        async with (
+            access(server, "bob21").connect() as bob,
+            chatting(access(server, "al21")) as (screen, _),
+        ):
+            screen.type("/to room:lobby21")
+            await screen.shows("you are not in this room yet: /join lobby21")
+            screen.type("hello")
+            await screen.shows("not sent to room:lobby21: ")
+            screen.type("/join lobby21")
+            await screen.shows("1 person is in room:lobby21: al21")
+            await bob.chatrooms.join("lobby21")
+            screen.type("/who")
+            await screen.shows("2 people are in room:lobby21: al21, bob21")
+            await bob.messages.send(Conversation.chatroom("lobby21"), "hi all")
+            assert (await screen.shows("hi all")).target == "room:lobby21"
+            screen.type("/leave")
+            await screen.shows("you have left room:lobby21")
+            screen.type("/leave")
+            await screen.shows("NOT_IN_CHATROOM")
+            screen.type("/to bob21", "/leave")
+            await screen.shows("bob21 is no chatroom")
+            screen.type("/to group:x21", "/who")
+            await screen.shows("you talk to group:x21")
+
+    play(scenario())
+
+
+def test_a_message_is_taken_back(server: ImServer) -> None:
+    async def scenario() -> None:
+        async with (
+            access(server, "bob22").connect() as bob,
+            chatting(access(server, "al22"), peer="bob22") as (screen, _),
+        ):
+            screen.type("/recall")
+            await screen.shows("you have said nothing to bob22 in this chat")
+            screen.type("oh no")
+            await screen.shows("oh no")
+            screen.type("/recall")
+            await screen.shows("your last message is taken back")
+            (found,) = await bob.messages.history(Conversation.private("al22")).next_page()
+            assert found.text is None
+
+    play(scenario())
+
+
+def test_files_go_and_come(
+    server: ImServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cat.png").write_bytes(b"meow" * 1000)
+
+    async def scenario() -> None:
+        async with (
+            access(server, "bob23").connect() as bob,
+            chatting(access(server, "al23"), peer="bob23") as (screen, _),
+        ):
+            screen.type("/send none.png")
+            assert (await screen.shows("none.png")).tone is Tone.ERROR
+            screen.type("/send cat.png")
+            line = await screen.shows("[file] cat.png")
+            assert (line.tone, line.fate.value) == (Tone.SENT, "\N{CHECK MARK}")
+            found = await next_of(bob, File)
+            await bob.messages.send(Conversation.private("al23"), found.content)
+            assert (await screen.shows("[file] cat.png")).number == 1
+            screen.type("/save 1")
+            await screen.shows("cat.png is there already; /save 1 NAME")
+            screen.type("/save 1 dog.png")
+            await screen.shows("saved as dog.png")
+            assert (tmp_path / "dog.png").read_bytes() == b"meow" * 1000
+            screen.type("/save 2")
+            await screen.shows("there is no file #2")
+            assert screen.view.transfers == {}
+
+    play(scenario())
 
 
 # -- the state file ------------------------------------------------------------------------------
 
 
-def test_the_session_is_kept_between_two_runs(tmp_path: Path) -> None:
-    path = tmp_path / "state.json"
+def test_what_was_seen_is_remembered(server: ImServer, tmp_path: Path) -> None:
+    where = access(server, "al30", state=tmp_path / "state")
 
-    async def scenario(tasks: asyncio.TaskGroup) -> None:
-        screen, server = Script(), FakeServer()
-        running = begin(tasks, screen, server, state=path)
-        client = await server.arrival()
-        client.end(CloseReason.LOST)
-        await turns()
-        screen.type("keep this")
-        await asyncio.sleep(program.SAVE_AFTER + 0.01)
-        assert len(StateFile(path, app_key=KEY).load().outbox) == 1
-        screen.type(None)
-        assert await running == 1
-        assert screen.texts(Tone.ERROR) == [f"1 message not sent, kept in {path}"]
+    async def scenario() -> None:
+        async with access(server, "bob30").connect() as bob:
+            for text in ("one", "two"):
+                await bob.messages.send(Conversation.private("al30"), text)
+                async with chatting(where, is_interactive=False) as (screen, running):
+                    screen.type(None)
+                    assert await running == 0
+                    assert screen.texts(Tone.RECEIVED) == [text]
 
-        screen = Script()
-        running = begin(tasks, screen, server, state=path)
-        await screen.has_begun.wait()
-        ((unique_id, unsent),) = screen.view.waiting.items()
-        assert unsent == Unsent(peer="bob", text="keep this")
-        client = await server.arrival()
-        assert list(client.session.outbox) == [unique_id]
-        client.session.settle(unique_id)
-        client.tell(acknowledged(unique_id))
-        await turns()
-        assert screen.texts(Tone.SENT) == ["keep this"]
-        screen.type(None)
-        assert await running == 0
-        assert StateFile(path, app_key=KEY).load().outbox == {}
-
-    play(scenario)
-
-
-def test_a_file_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
-    directory = tmp_path / "there"
-    directory.mkdir()
-    path = directory / "state.json"
-
-    async def scenario(tasks: asyncio.TaskGroup) -> None:
-        screen, server = Script(), FakeServer()
-        running = begin(tasks, screen, server, state=path)
-        client = await server.arrival()
-        await asyncio.sleep(1.0)
-        path.unlink()
-        directory.rmdir()
-        for _ in range(3):
-            client.receive(message(Text("hi")))
-            await asyncio.sleep(1.0)
-        complaint = f"{path} cannot be written: No such file or directory"
-        assert screen.texts(Tone.ERROR) == [complaint]
-        directory.mkdir()
-        client.receive(message(Text("hi")))
-        await asyncio.sleep(1.0)
-        assert path.exists()
-        path.unlink()
-        directory.rmdir()
-        client.receive(message(Text("hi")))
-        await asyncio.sleep(1.0)
-        assert screen.texts(Tone.ERROR) == [complaint, complaint]
-        screen.type(None)
-        assert await running == 0
-
-    play(scenario)
+    play(scenario())
 
 
 def test_a_file_of_something_else_ends_it_before_it_begins(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    server: ImServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "state.json"
-    path.write_text("{}")
-    monkeypatch.setattr(sys, "stdin", open(os.devnull))  # noqa: SIM115
-    assert run(settings_for(state=path)) == 1
-    sys.stdin.close()
+    path = tmp_path / "state"
+    path.write_text("something else " * 100)
+    with open(os.devnull) as nothing, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", nothing)
+        assert run(access(server, "al31", state=path), None) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"improto: {path} is no state of a chat (")
-    assert path.read_text() == "{}"
+    assert err.startswith("improto: ")
+    assert len(err.splitlines()) == 1
+    assert path.read_text() == "something else " * 100
 
 
 # -- the plain screen ----------------------------------------------------------------------------
@@ -414,8 +645,12 @@ class Pipe:
                 os.close(descriptor)
 
 
-def view_on(screen: Any, *, peer: str | None = "bob") -> View:
-    return View(server="h:1", user="me", peer=peer, show=screen.show, changed=screen.refresh)
+def view_on(screen: Any) -> View:
+    return View(server="h:1", user="me", peer=BOB, show=screen.show, changed=screen.refresh)
+
+
+def stored(time: int = 2000) -> Sent:
+    return Sent(conversation=BOB, uid="U", time=time)
 
 
 async def all_inputs(screen: PlainScreen) -> list[str]:
@@ -452,9 +687,9 @@ def test_plain_lines_out() -> None:
     with Pipe() as pipe:
         view = view_on(pipe.screen)
         view.received(message(Text("\x1b[31mhi\nthere")), now=0.0)
-        view.typed(1, Unsent(peer="bob", text="hello"))
-        view.held(1)
-        view.sent(1, time=2000)
+        view.typed(1, Unsent(target=BOB, text="hello"))
+        view.away()
+        view.sent(1, stored())
         view.error("bad")
         view.notice("good")
         pipe.screen.refresh()
@@ -463,7 +698,10 @@ def test_plain_lines_out() -> None:
         assert re.fullmatch(
             rf"{stamp} bob: hi\\nthere\n{stamp} me -> bob: hello\n", pipe.out.getvalue()
         )
-        assert pipe.err.getvalue() == "(waiting) me -> bob: hello\n! bad\n* good\n"
+        assert pipe.err.getvalue() == (
+            "* the connection is lost; trying again until it works\n"
+            "(waiting) me -> bob: hello\n! bad\n* good\n"
+        )
 
 
 class Broken(io.StringIO):
@@ -581,19 +819,19 @@ def test_what_is_shown_in_a_terminal(keys: PipeInput) -> None:
         assert "[2J" not in output.text
         assert "a draft" in drawn
         output.text = ""
-        view.online("alice")
-        await terminal.shows("alice at h:1")
-        await terminal.shows("online")
+        view.online()
+        await terminal.shows("me at h:1")
+        view.transfer(1, Transfer(name="cat.png", done=1, total=2))
+        await terminal.shows("cat.png \N{FULL BLOCK}")
         for number in range(1, 8):
-            view.typed(number, Unsent(peer="bob", text=f"word{number} " + "x" * 100))
-            view.held(number)
+            view.typed(number, Unsent(target=BOB, text=f"word{number} " + "x" * 100))
         await terminal.shows("7 messages not sent yet")
         assert f"(waiting) bob: word5 {'x' * 77}…" in output.text
         assert "(waiting) and 2 more" in output.text
         assert "word6" not in output.text
         output.text = ""
         for number in range(1, 8):
-            view.sent(number, time=1000)
+            view.sent(number, stored())
         await terminal.shows("word7")
         keys.send_text("\r")
         assert await reading == "a draft"
@@ -789,7 +1027,7 @@ def test_two_chats_talk_and_a_server_that_is_gone_for_a_while_loses_nothing(tmp_
             chat.err.wait_for("* the connection is lost")
         alice.type("one while away")
         alice.type("two while away")
-        alice.err.wait_for("(waiting) alice -> bob: two while away")
+        alice.err.wait_for("(waiting) alice -> bob: one while away")
         server.start()
         alice.out.wait_for("alice -> bob: two while away")
         bob.out.wait_for("alice: two while away")
@@ -818,16 +1056,17 @@ def test_a_chat_is_ended_by_the_server_by_itself_or_by_a_signal(tmp_path: Path) 
         first = server.chat("alice", "bob")
         first.err.wait_for("* you are alice, online")
         second = server.chat("alice", "bob")
-        first.err.wait_for("! you have signed in somewhere else, which ends this chat")
+        first.err.wait_for("! you have signed in somewhere else, which ends this")
         assert first.wait() == 1
         second.err.wait_for("* you are alice, online")
         second.signal(signal.SIGINT)
         assert second.wait() == 0
         assert len(second.err.all) == 1
         stranger = server.chat("alice", "bob", "--app", "other")
-        assert stranger.end() == 1
+        assert stranger.end() == 3
         assert stranger.err.said == [
-            "the server refuses the login: IDENTIFIER_REJECTED (2): app key unknown"
+            "the server refused the login: IDENTIFIER_REJECTED (2): app key unknown."
+            " Check the app key"
         ]
 
 

@@ -6,6 +6,7 @@ import errno
 import json
 import ssl
 import unicodedata
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from socket import gaierror
@@ -14,31 +15,64 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
 
 from improto import contents
-from improto.codes import ConnAckStatus, ConversationType, DisconnectStatus
+from improto.codes import ConversationType
 from improto.contents import Content, ReadReceipt, Text, Typing, Unknown
-from improto.events import CloseReason
-from improto.frames import MessageUid, TimeMs
-from improto.messages import ChatMessage, Conversation, MessageDirection, compose
-from improto.session import ClientSession
-from improto_server.chat import memory
+from improto.messages import Conversation
+from improto_client import (
+    Banned,
+    ConversationInfo,
+    Kicked,
+    NoServer,
+    NoWebSocket,
+    Refused,
+    Sent,
+    TokenRefused,
+)
+from improto_server.chat import view as views
+from improto_server.chat.access import MOST_NAVIGATORS, Access
+from improto_server.chat.completion import ChatCompleter
 from improto_server.chat.inputs import (
+    HELP,
+    Join,
+    Leave,
     Mistake,
+    Pick,
     Quit,
+    Recall,
+    SaveFile,
     Say,
+    Search,
+    SendFile,
+    ShowConversations,
     ShowHelp,
     ShowHistory,
+    ShowMore,
     ShowWho,
     TalkTo,
     understand,
 )
-from improto_server.chat.memory import StateError, StateFile
+from improto_server.chat.lines import Fate, Line, Tone
 from improto_server.chat.painting import Painter
-from improto_server.chat.printable import is_name, one_line, printable
-from improto_server.chat.settings import ChatSettings
-from improto_server.chat.view import TYPING_SHOWN, Connection, Line, Mark, Tone, Unsent, View
-from improto_server.chat.wording import content_text, counted, ending_text, failure_text
+from improto_server.chat.printable import escaped, is_name, one_line, printable
+from improto_server.chat.records import json_line, message_record, sent_record
+from improto_server.chat.requests import LONGEST_NAME, file_name
+from improto_server.chat.targets import read_target, target_text
+from improto_server.chat.terminal import bar
+from improto_server.chat.view import (
+    TYPING_SHOWN,
+    Connection,
+    Download,
+    Mark,
+    Transfer,
+    Unsent,
+    View,
+)
+from improto_server.chat.wording import content_text, counted, error_text, system_text
+from tests.server.chat_tools import ALICE, BOB, message
 
 NOON = datetime(2024, 5, 17, 12, 0, tzinfo=UTC)
 
@@ -77,6 +111,14 @@ def test_what_a_terminal_would_obey_is_dropped(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
+@pytest.mark.parametrize(
+    "begin", ["\x9d", "\x1b]", "\x1bP", "\x9b1", "\x1b ", "\x90\x9d", "\x1b[ "]
+)
+def test_beginnings_without_an_end_cost_no_more_than_other_text(begin: str) -> None:
+    # As many as fit into a message; the square of that would be minutes.
+    assert "\x9d" not in printable(begin * 60_000)
+
+
 @given(st.text(st.characters(codec=None) | st.sampled_from("\x1b[]\x07\x9b\x9d\\;0m")))
 def test_whatever_comes_is_harmless(text: str) -> None:
     shown = printable(text)
@@ -98,16 +140,67 @@ def test_no_name(name: str) -> None:
     assert not is_name(name)
 
 
-# -- settings ----------------------------------------------------------------------------------
+@given(st.text(st.characters(codec=None) | st.sampled_from("\x7f\x9b\u202e\u2028\u2066")))
+def test_json_is_harmless_and_means_the_same(text: str) -> None:
+    line = escaped(json.dumps([text], ensure_ascii=False))
+    assert json.loads(line) == [text]
+    assert printable(line) == line
+    line.encode()
 
 
-def parse(server: str = "http://h", **more: Any) -> ChatSettings:
-    return ChatSettings.parse(**{"server": server, "app_key": "app", "token": "t"} | more)
+# -- targets -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "target_id"),
+    [
+        ("bob", ConversationType.PRIVATE, "bob"),
+        ("a:b", ConversationType.PRIVATE, "a:b"),
+        ("user:group:x", ConversationType.PRIVATE, "group:x"),
+        ("group:team", ConversationType.GROUP, "team"),
+        ("room:lobby", ConversationType.CHATROOM, "lobby"),
+        ("discussion:d", ConversationType.DISCUSSION, "d"),
+        ("system:s", ConversationType.SYSTEM, "s"),
+        ("default-public:p", ConversationType.APP_PUBLIC_SERVICE, "p"),
+    ],
+)
+def test_a_target(text: str, kind: ConversationType, target_id: str) -> None:
+    conversation = Conversation(type=kind, target_id=target_id)
+    assert read_target(text) == conversation
+    assert target_text(conversation) == text
+
+
+@given(
+    st.sampled_from([kind for kind in ConversationType if kind < ConversationType.ULTRA_GROUP]),
+    st.text(min_size=1).filter(is_name) | st.sampled_from(["user:x", "room:", "user:user:x", ":"]),
+)
+def test_every_target_comes_back(kind: ConversationType, target_id: str) -> None:
+    conversation = Conversation(type=kind, target_id=target_id)
+    assert read_target(target_text(conversation)) == conversation
+
+
+@pytest.mark.parametrize("text", ["", "a b", "group:", "room:a b", "\x1b[0m", "user:"])
+def test_no_target(text: str) -> None:
+    with pytest.raises(ValueError, match="cannot be a user id; others are group:ID and room:ID"):
+        read_target(text)
+
+
+@pytest.mark.parametrize("kind", [10, 12, 77])
+def test_a_kind_that_nobody_can_write_has_a_number(kind: int) -> None:
+    assert target_text(Conversation(type=kind, target_id="x")) == f"{kind}:x"
+
+
+# -- where and who -----------------------------------------------------------------------------
+
+
+def parse(server: str | None = "http://h", **more: Any) -> Access:
+    return Access.parse(**{"server": server, "app_key": "app", "token": "t"} | more)
 
 
 @pytest.mark.parametrize(
     ("server", "expected"),
     [
+        (None, ("127.0.0.1", 8080, False, "127.0.0.1:8080")),
         ("http://127.0.0.1:8080", ("127.0.0.1", 8080, False, "127.0.0.1:8080")),
         ("http://im.example.com", ("im.example.com", 80, False, "im.example.com:80")),
         (" https://im.example.com/ ", ("im.example.com", 443, True, "im.example.com:443")),
@@ -115,8 +208,9 @@ def parse(server: str = "http://h", **more: Any) -> ChatSettings:
     ],
 )
 def test_where_the_server_is(server: str, expected: tuple[str, int, bool, str]) -> None:
-    settings = parse(server)
-    assert (settings.host, settings.port, settings.is_encrypted, settings.address) == expected
+    access = parse(server)
+    assert (access.host, access.port, access.is_encrypted, access.address) == expected
+    assert access.navigators == ()
 
 
 @pytest.mark.parametrize(
@@ -137,25 +231,35 @@ def test_no_url(server: str) -> None:
         parse(server)
 
 
+def test_who_knows_where_the_server_is() -> None:
+    access = parse(None, navigators=["nav.example.com", "http://10.0.0.1:8080/"])
+    assert access.navigators == ("https://nav.example.com", "http://10.0.0.1:8080")
+    assert (access.host, access.address) == ("", "nav.example.com")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"app_key": " "}, "the app key is empty"),
         ({"token": ""}, "the token is empty"),
-        ({"peer": "a b"}, "the user to talk to: 'a b' cannot be a user id"),
         ({"user": ""}, "your user: '' cannot be a user id"),
+        ({"navigators": ["n"]}, "either --server or --navi"),
+        ({"server": None, "navigators": ["ftp://n"]}, "'ftp://n' is no navigator"),
+        (
+            {"server": None, "navigators": ["n"] * (MOST_NAVIGATORS + 1)},
+            "there are more than 10 navigators",
+        ),
     ],
 )
-def test_what_settings_cannot_be(arguments: dict[str, str], message: str) -> None:
+def test_what_an_access_cannot_be(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse(**arguments)
 
 
-def test_settings_keep_the_token_to_themselves() -> None:
-    settings = parse(token=" secret\n", peer="bob", user="alice", state=Path("s"))
-    assert settings.token == "secret"
-    assert "secret" not in repr(settings)
-    assert (settings.peer, settings.user, settings.state) == ("bob", "alice", Path("s"))
+def test_an_access_keeps_the_token_to_itself() -> None:
+    access = parse(token=" secret\n", user="alice")
+    assert (access.token, access.user) == ("secret", "alice")
+    assert "secret" not in repr(access)
 
 
 # -- inputs ------------------------------------------------------------------------------------
@@ -170,16 +274,40 @@ def test_settings_keep_the_token_to_themselves() -> None:
         ("  with blanks ", Say(text="  with blanks ")),
         ("two\nlines", Say(text="two\nlines")),
         ("//not a command", Say(text="/not a command")),
-        ("/to bob", TalkTo(peer="bob")),
-        ("/to   bob ", TalkTo(peer="bob")),
+        ("/to bob", TalkTo(target=BOB)),
+        ("/to   bob ", TalkTo(target=BOB)),
+        ("/to group:team", TalkTo(target=Conversation.group("team"))),
+        ("/to #12", Pick(number=12)),
+        ("/conversations", ShowConversations()),
+        ("/join lobby", Join(room=Conversation.chatroom("lobby"))),
+        ("/join room:lobby", Join(room=Conversation.chatroom("lobby"))),
+        ("/leave", Leave()),
+        ("/more", ShowMore()),
+        ("/send a b.png", SendFile(path=Path("a b.png"))),
+        ("/send ~/x", SendFile(path=Path.home() / "x")),
+        ("/send ~nobody-at-all/x", SendFile(path=Path("~nobody-at-all/x"))),
+        ("/save 3", SaveFile(number=3)),
+        ("/save #3  a b.png", SaveFile(number=3, path=Path("a b.png"))),
+        ("/recall", Recall()),
+        ("/search a b", Search(text="a b")),
+        ("/search", Mistake(hint="for what? /search TEXT")),
         ("/history", ShowHistory(count=20)),
         ("/history 1", ShowHistory(count=1)),
         ("/history 100", ShowHistory(count=100)),
         ("/who", ShowWho()),
         ("/help ", ShowHelp()),
         ("/quit", Quit()),
-        ("/to", Mistake(hint="whom to? /to USER")),
-        ("/to a b", Mistake(hint="'a b' cannot be a user id")),
+        ("/to", Mistake(hint="whom to? /to TARGET")),
+        (
+            "/to a b",
+            Mistake(hint="'a b' cannot be a user id; others are group:ID and room:ID"),
+        ),
+        ("/to #0", Mistake(hint="which one? /to #N, with a number that /conversations shows")),
+        ("/join", Mistake(hint="which chatroom? /join ROOM")),
+        ("/join a b", Mistake(hint="which chatroom? /join ROOM")),
+        ("/send", Mistake(hint="which file? /send FILE")),
+        ("/save", Mistake(hint="which file? /save N, with the number of its message")),
+        ("/save x", Mistake(hint="which file? /save N, with the number of its message")),
         ("/who me", Mistake(hint="'me' is too much")),
         ("/histroy", Mistake(hint="there is no command /histroy; did you mean /history?")),
         ("/", Mistake(hint="there is no command /; /help shows them all")),
@@ -194,6 +322,29 @@ def test_what_a_line_means(line: str, action: object) -> None:
 def test_how_much_history(count: str) -> None:
     hint = "how many? /history N, with N from 1 to 100"
     assert understand(f"/history {count}") == Mistake(hint=hint)
+
+
+def test_help_fits_into_40_columns() -> None:
+    shown = PAINTER.rich(Line(tone=Tone.NOTICE, text=HELP)).plain
+    assert max(map(len, shown.splitlines())) <= 40
+
+
+def completions(text: str, *known: str) -> list[str]:
+    completer = ChatCompleter(lambda: [*known])
+    found = completer.get_completions(Document(text), CompleteEvent())
+    return [text[: len(text) + each.start_position] + each.text for each in found]
+
+
+def test_what_can_be_completed(tmp_path: Path) -> None:
+    assert completions("/h") == ["/help", "/history"]
+    assert completions("hello /h") == completions("") == completions("hello") == []
+    known = ("bob", "room:lobby", "b\x1b[0m", "group:team")
+    assert completions("/to ", *known) == ["/to bob", "/to room:lobby", "/to group:team"]
+    assert completions("/to b", *known) == ["/to bob"]
+    assert completions("/join ", *known) == ["/join lobby"]
+    assert completions("/who ", *known) == []
+    (tmp_path / "cat.png").touch()
+    assert completions(f"/send {tmp_path}/ca") == [f"/send {tmp_path}/cat.png"]
 
 
 # -- wording -----------------------------------------------------------------------------------
@@ -231,6 +382,7 @@ def test_how_much_history(count: str) -> None:
         (contents.Reference(refer_msg_user_id="bob", content="yes"), "[answer to bob] yes"),
         (contents.Reference(content="yes"), "[answer to ?] yes"),
         (contents.RecallCommand(), "[message recalled]"),
+        (contents.RecallNotification(), "[message recalled]"),
         (contents.InformationNotification("news"), "[RC:InfoNtf] news"),
         (contents.GroupNotification(message="news"), "[RC:GrpNtf] news"),
         (contents.ContactNotification(), "[RC:ContactNtf]"),
@@ -252,28 +404,60 @@ def test_every_content_can_be_shown(content_type: type[contents.BaseContent]) ->
 
 
 @pytest.mark.parametrize(
-    ("reason", "status", "sentence"),
+    ("content", "found"),
     [
-        (
-            *(CloseReason.REFUSED, ConnAckStatus.TOKEN_INCORRECT),
-            "the server refuses the login: TOKEN_INCORRECT (4): token unknown, malformed or"
-            " of another app",
-        ),
-        (CloseReason.REFUSED, 99, "the server refuses the login: unknown status 99"),
-        (
-            *(CloseReason.KICKED, DisconnectStatus.OTHER_DEVICE_LOGIN),
-            "you have signed in somewhere else, which ends this chat",
-        ),
-        (CloseReason.BLOCKED, 2, "the server has blocked you"),
-        (
-            *(CloseReason.ENDED, DisconnectStatus.LOGOUT),
-            "the server has ended this chat for good: LOGOUT (4): logged out",
-        ),
-        (CloseReason.NO_CONNACK, None, "the server did not answer the login in time"),
+        (contents.File(name="a", file_url="u"), ("u", "a")),
+        (contents.File(file_url="u"), ("u", "")),
+        (contents.File(name="a"), None),
+        (contents.Image(image_uri="u"), ("u", "")),
+        (contents.Gif(remote_url="u"), ("u", "")),
+        (contents.HighQualityVoice(remote_url="u"), ("u", "")),
+        (contents.ShortVideo(name="n", sight_url="u"), ("u", "n")),
+        (Text("u"), None),
     ],
 )
-def test_why_it_ended(reason: CloseReason, status: int | None, sentence: str) -> None:
-    assert ending_text(reason, status) == sentence
+def test_what_can_be_downloaded(content: Content, found: tuple[str, str] | None) -> None:
+    assert views.download_of(content) == found
+
+
+def unreachable() -> NoServer:
+    error = NoServer("h:1: [Errno 111] Connect call failed")
+    error.__cause__ = ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (Kicked(), "you have signed in somewhere else, which ends this"),
+        (Banned(), "the server has blocked you"),
+        (unreachable(), "the server cannot be reached: connection refused"),
+        (
+            NoServer("no host answers"),
+            "no host answers. Check network, address and port; then try again",
+        ),
+        (NoWebSocket("x"), "x. Check that host and port are those of an IM server"),
+        (
+            TokenRefused(31004, "the token is old"),
+            "the token is old. Get a new token from the application's server",
+        ),
+        (
+            Refused(20604),
+            "SEND_FREQUENCY_TOO_FAST (20604): too many messages or requests per second",
+        ),
+        (FileNotFoundError(errno.ENOENT, "x", "a.png"), "a.png: no such file or directory"),
+        (OSError(errno.EIO, "x"), "input/output error"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_what_went_wrong(error: Exception, sentence: str) -> None:
+    assert error_text(error) == sentence
+
+
+def bad_certificate() -> ssl.SSLError:
+    error = ssl.SSLCertVerificationError(1, "x")
+    error.verify_message = "self-signed certificate"
+    return error
 
 
 @pytest.mark.parametrize(
@@ -282,13 +466,14 @@ def test_why_it_ended(reason: CloseReason, status: int | None, sentence: str) ->
         (ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed"), "connection refused"),
         (TimeoutError(), "no answer"),
         (gaierror(-2, "Name or service not known"), "name or service not known"),
+        (bad_certificate(), "its certificate is not good: self-signed certificate"),
         (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]"), "[ssl: wrong_version_number]"),
         (OSError("Multiple exceptions"), "multiple exceptions"),
         (ConnectionAbortedError(), "connectionabortederror"),
     ],
 )
-def test_why_there_is_no_connection(error: OSError, text: str) -> None:
-    assert failure_text(error) == text
+def test_what_the_system_says(error: OSError, text: str) -> None:
+    assert system_text(error) == text
 
 
 def test_one_and_many() -> None:
@@ -315,13 +500,28 @@ def painted(line: Line) -> tuple[str, str]:
             "2024-05-17T12:00:00+00:00 bob: hi",
         ),
         (
-            Line(tone=Tone.SENT, text="a\nb", speaker="al", target="bob", time=milliseconds(NOON)),
+            Line(
+                tone=Tone.SENT,
+                text="a\nb",
+                speaker="al",
+                target="bob",
+                time=milliseconds(NOON),
+                fate=Fate.SENT,
+            ),
             "12:00 al → bob: a\n  │ b ✓",
             "2024-05-17T12:00:00+00:00 al -> bob: a\\nb",
         ),
         (
-            Line(tone=Tone.PAST, text="a", speaker="al", target="bob", time=milliseconds(NOON)),
-            "12:00 al → bob: a",
+            Line(
+                tone=Tone.PAST,
+                text="a",
+                speaker="al",
+                target="bob",
+                time=milliseconds(NOON),
+                fate=Fate.READ,
+                number=3,
+            ),
+            "12:00 al → bob: #3 a ✓✓",
             "2024-05-17T12:00:00+00:00 al -> bob: a",
         ),
         (
@@ -379,15 +579,19 @@ def test_everybody_has_a_colour() -> None:
 
 # -- the view ----------------------------------------------------------------------------------
 
+TEAM = Conversation.group("team")
+WHEN = "2024-05-17T12:00:00+00:00"
+STAMP = milliseconds(NOON)
+
 
 class Sight:
     """A view and all that it has shown."""
 
-    def __init__(self, *, user: str | None = None, peer: str | None = "bob") -> None:
+    def __init__(self, *, peer: Conversation | None = BOB) -> None:
         self.lines: list[Line] = []
         self.changes = 0
         self.view = View(
-            server="host:1", user=user, peer=peer, show=self.lines.append, changed=self._changed
+            server="host:1", user="alice", peer=peer, show=self.lines.append, changed=self._changed
         )
 
     def _changed(self) -> None:
@@ -402,179 +606,216 @@ class Sight:
     def toolbar(self, now: float = 0.0) -> str:
         return " | ".join(text for _, text in self.view.toolbar(now=now))
 
+    def hears(self, content: Content, *, now: float = 0.0, **more: Any) -> bool:
+        return self.view.received(message(content, **{"time": STAMP} | more), now=now)
 
-def message(content: Content, **more: Any) -> ChatMessage:
-    values: dict[str, Any] = {
-        "conversation": Conversation.private("bob"),
-        "sender_id": "bob",
-        "direction": MessageDirection.RECEIVED,
-        "object_name": content.object_name,
-        "content": contents.encode(content),
-        "uid": MessageUid("U"),
-        "time": TimeMs(milliseconds(NOON)),
-    }
-    return ChatMessage(**values | more)
+    def says(self, text: str, *, to: Conversation = BOB, time: int = STAMP) -> Sent:
+        sent = Sent(conversation=to, uid=text, time=time)
+        self.view.typed(7, Unsent(target=to, text=text))
+        self.view.sent(7, sent)
+        return sent
 
 
 def test_a_connection_comes_and_goes() -> None:
     sight = Sight()
     view = sight.view
-    assert sight.toolbar() == "? at host:1 | connecting"
-    view.connecting()
-    view.away("no answer", retry_at=12.4)
-    assert sight.toolbar(now=10.0) == "? at host:1 | reconnecting in 2 s"
-    assert sight.toolbar(now=20.0) == "? at host:1 | reconnecting in 0 s"
-    view.connecting()
-    view.away("no answer", retry_at=20.0)
-    view.connecting()
-    view.online("alice")
-    assert view.toolbar(now=0.0) == [(Mark.PLAIN, "alice at host:1"), (Mark.GOOD, "online")]
-    view.away("it broke off", retry_at=30.0)
-    view.away("no answer", retry_at=40.0)
+    view.online()
+    assert view.toolbar(now=0.0) == [(Mark.GOOD, "online"), (Mark.PLAIN, "alice at host:1")]
+    view.typed(1, Unsent(target=BOB, text="under way"))
+    view.away()
+    view.away()
+    view.typed(2, Unsent(target=TEAM, text="in the queue"))
+    assert sight.toolbar() == "reconnecting | 2 messages not sent yet | alice at host:1"
+    view.online()
     view.over("the server has blocked you")
-    assert sight.toolbar() == "alice at host:1 | the server has blocked you"
+    assert sight.toolbar().startswith("the server has blocked you | ")
     assert view.connection is Connection.OVER
+    assert [line.tone for line in sight.lines if line.speaker] == [Tone.WAITING] * 2
     assert sight.texts() == [
-        "host:1 cannot be reached (no answer); trying again until it works",
         "you are alice, online at host:1",
-        "the connection is lost (it broke off); trying again until it works",
+        "the connection is lost; trying again until it works",
+        "alice -> bob: under way",
+        "alice -> group:team: in the queue",
+        "you are alice, online at host:1",
     ]
-    assert sight.changes == 9
+    assert sight.changes == 7
 
 
 def test_messages_are_shown() -> None:
     sight = Sight()
-    assert sight.view.received(message(Text("hi")), now=0.0)
-    own = {"direction": MessageDirection.SENT, "sender_id": "alice"}
-    assert not sight.view.received(message(Text("from elsewhere"), **own), now=0.0)
-    group = Conversation(type=ConversationType.GROUP, target_id="team")
-    assert sight.view.received(message(Text("all"), conversation=group), now=0.0)
-    assert not sight.view.received(message(contents.Command()), now=0.0)
-    when = "2024-05-17T12:00:00+00:00"
+    assert sight.hears(Text("hi"))
+    assert not sight.hears(Text("from elsewhere"), is_mine=True)
+    assert sight.hears(Text("all"), conversation=TEAM)
+    assert not sight.hears(contents.Command())
     assert sight.texts() == [
-        f"{when} bob: hi",
-        f"{when} alice -> bob: from elsewhere",
-        f"{when} bob -> team: all",
+        f"{WHEN} bob: hi",
+        f"{WHEN} alice -> bob: from elsewhere",
+        f"{WHEN} bob -> group:team: all",
     ]
 
 
 def test_who_writes_to_somebody_who_talks_to_nobody_gets_an_introduction() -> None:
     sight = Sight(peer=None)
-    assert sight.view.prompt() == "/to USER> "
+    assert sight.view.prompt() == "/to TARGET> "
     for _ in range(2):
-        sight.view.received(message(Text("hi")), now=0.0)
+        sight.hears(Text("hi"), conversation=TEAM)
     texts = sight.texts()
-    assert texts[0] == "answer with /to bob"
+    assert texts[0] == "answer with /to group:team"
     assert len(texts) == 3
-    sight.view.talk_to("bob")
-    assert sight.texts() == ["you talk to bob"]
-    assert sight.view.prompt() == "bob> "
-    sight.view.received(message(Text("hi"), sender_id="carol"), now=0.0)
+    sight.view.talk_to(TEAM)
+    assert sight.texts() == ["you talk to group:team"]
+    assert sight.view.prompt() == "group:team> "
+    sight.hears(Text("hi"), sender_id="carol")
     assert len(sight.texts()) == 1
 
 
+def test_files_have_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "MOST_FILES", 2)
+    sight = Sight()
+    for name in ("a", "b", "c"):
+        sight.hears(contents.File(name=name, file_url=f"http://{name}"))
+        sight.hears(Text(name))
+    assert [line.number for line in sight.lines] == [1, None, 2, None, 3, None]
+    assert PAINTER.rich(sight.lines[0]).plain.endswith(" bob: #1 [file] a")
+    assert PAINTER.plain(sight.lines[0]).endswith(" bob: [file] a http://a")
+    assert sight.view.file(3) == Download(url="http://c", name="c")
+    assert sight.view.file(1) is None
+    assert sight.view.file(4) is None
+
+
 def test_typing_is_shown_for_a_while() -> None:
-    sight = Sight(user="alice")
-    view = sight.view
-    assert not view.received(message(Typing("RC:TxtMsg"), is_offline=True), now=0.0)
+    sight = Sight()
+    assert not sight.hears(Typing("RC:TxtMsg"), is_offline=True)
     assert "typing" not in sight.toolbar()
-    assert not view.received(message(Typing("RC:TxtMsg")), now=0.0)
-    assert sight.toolbar(now=TYPING_SHOWN - 1).endswith(" | bob is typing...")
-    view.received(message(Typing("RC:TxtMsg"), sender_id="carol"), now=1.0)
-    assert sight.toolbar(now=2.0).endswith(" | bob, carol are typing...")
-    assert sight.toolbar(now=TYPING_SHOWN).endswith(" | carol is typing...")
-    view.received(message(Text("done")), now=2.0)
-    assert sight.toolbar(now=3.0).endswith(" | carol is typing...")
-    view.away("no answer", retry_at=5.0)
+    assert not sight.hears(Typing("RC:TxtMsg"))
+    assert sight.toolbar(now=TYPING_SHOWN - 1).startswith("online | bob is typing... | ")
+    sight.hears(Typing("RC:TxtMsg"), sender_id="carol", now=1.0)
+    assert "bob, carol are typing..." in sight.toolbar(now=2.0)
+    assert "| carol is typing..." in sight.toolbar(now=TYPING_SHOWN)
+    sight.hears(Text("done"), now=2.0)
+    assert "| carol is typing..." in sight.toolbar(now=3.0)
+    sight.view.away()
     assert "typing" not in sight.toolbar(now=3.0)
-    own = {"direction": MessageDirection.SENT, "sender_id": "alice"}
-    view.received(message(Typing("RC:TxtMsg"), **own), now=3.0)
+    sight.hears(Typing("RC:TxtMsg"), is_mine=True, now=3.0)
     assert "typing" not in sight.toolbar(now=3.0)
 
 
 def test_what_has_been_read() -> None:
-    sight = Sight(user="alice")
+    sight = Sight()
     view = sight.view
-    view.typed(1, Unsent(peer="bob", text="hi"))
-    view.sent(1, time=1000)
+    sent = sight.says("hi", time=1000)
     assert "read" not in sight.toolbar()
-    assert not view.received(message(ReadReceipt(last_message_send_time=999)), now=0.0)
+    sight.hears(ReadReceipt(last_message_send_time=999))
     assert "read" not in sight.toolbar()
-    view.received(message(ReadReceipt(last_message_send_time=1000)), now=0.0)
-    view.received(message(ReadReceipt()), now=0.0)
-    assert sight.toolbar().endswith(" | bob has read it")
-    view.typed(2, Unsent(peer="bob", text="and"))
+    sight.hears(ReadReceipt(last_message_send_time=1000))
+    sight.hears(ReadReceipt())
+    assert "| ✓✓ bob has read it |" in sight.toolbar()
+    view.typed(2, Unsent(target=BOB, text="and"))
     assert "read" not in sight.toolbar()
     view.refused(2, "no")
-    assert sight.toolbar().endswith(" | bob has read it")
-    view.talk_to("carol")
+    assert "bob has read it" in sight.toolbar()
+    assert view.last_sent(BOB) == sent
+    view.recalled(sent)
+    view.recalled(sent)
+    assert view.last_sent(BOB) is None
+    assert "read" not in sight.toolbar()
+    sight.says("hi", to=TEAM, time=1)
+    view.talk_to(TEAM)
     assert "read" not in sight.toolbar()
 
 
-def test_a_message_waits_and_is_sent() -> None:
-    sight = Sight(user="alice")
+def test_a_message_is_sent_or_not() -> None:
+    sight = Sight()
     view = sight.view
-    view.typed(1, Unsent(peer="bob", text="one"))
-    assert sight.toolbar().endswith(" | 1 message not sent yet")
-    view.typed(2, Unsent(peer="bob", text="two"))
-    view.typed(3, Unsent(peer="bob", text="three"))
-    assert sight.toolbar().endswith(" | 3 messages not sent yet")
-    view.held(1)
-    view.sent(1, time=milliseconds(NOON))
+    view.typed(1, Unsent(target=BOB, text="one"))
+    assert "| 1 message not sent yet |" in sight.toolbar()
+    view.typed(2, Unsent(target=BOB, text="two"))
+    assert "| 2 messages not sent yet |" in sight.toolbar()
+    view.sent(1, Sent(conversation=BOB, uid="U", time=STAMP))
     view.refused(2, "RULES (1): no")
-    assert list(view.waiting) == [3]
-    assert [line.tone for line in sight.lines] == [Tone.WAITING, Tone.SENT, Tone.ERROR]
-    assert sight.texts() == [
-        "alice -> bob: one",
-        "2024-05-17T12:00:00+00:00 alice -> bob: one",
-        "not sent to bob: RULES (1): no",
+    assert view.waiting == {}
+    assert [(line.tone, line.fate) for line in sight.lines] == [
+        (Tone.SENT, Fate.SENT),
+        (Tone.ERROR, Fate.UNKNOWN),
     ]
+    assert sight.texts() == [f"{WHEN} alice -> bob: one", "not sent to bob: RULES (1): no"]
     assert view.refusals == 1
 
 
-def test_news_of_an_unknown_message_is_ignored() -> None:
-    sight = Sight()
-    sight.view.held(1)
-    sight.view.sent(1, time=1)
-    sight.view.refused(1, "why")
-    assert (sight.lines, sight.view.refusals, sight.changes) == ([], 0, 0)
-
-
-def test_who_is_not_known_yet_is_you() -> None:
-    sight = Sight()
-    sight.view.typed(1, Unsent(peer="bob", text="hi"))
-    sight.view.held(1)
-    assert sight.texts() == ["you -> bob: hi"]
-
-
 def test_history() -> None:
-    sight = Sight(user="alice")
-    sight.view.history("bob", [], has_more=False)
+    sight = Sight()
+    sight.view.history(BOB, [], has_more=False)
     assert sight.texts() == ["nothing has been said with bob"]
-    own = {"direction": MessageDirection.SENT, "sender_id": "alice"}
-    page = [message(Text("hi")), message(contents.Command()), message(Text("hello"), **own)]
-    sight.view.history("bob", page, has_more=True)
-    assert {line.tone for line in sight.lines} == {Tone.NOTICE, Tone.PAST}
-    assert sight.texts() == [
-        "history with bob; earlier messages are left out",
-        "2024-05-17T12:00:00+00:00 bob: hi",
-        "2024-05-17T12:00:00+00:00 alice -> bob: hello",
-        "end of the history",
+    sight.hears(ReadReceipt(last_message_send_time=STAMP))
+    page = [
+        message(Text("hi"), time=STAMP),
+        message(contents.Command(), time=STAMP),
+        message(Text("hello"), time=STAMP, is_mine=True),
+        message(contents.File(name="f", file_url="u"), time=STAMP + 1, is_mine=True),
     ]
-    sight.view.history("bob", page, has_more=False)
+    sight.view.history(BOB, page, has_more=True)
+    assert [(line.tone, line.fate, line.number) for line in sight.lines] == [
+        (Tone.NOTICE, Fate.UNKNOWN, None),
+        (Tone.PAST, Fate.UNKNOWN, None),
+        (Tone.PAST, Fate.READ, None),
+        (Tone.PAST, Fate.SENT, 1),
+        (Tone.NOTICE, Fate.UNKNOWN, None),
+    ]
+    texts = sight.texts()
+    assert texts[0] == "history with bob; /more shows earlier messages"
+    assert texts[1] == f"{WHEN} bob: hi"
+    sight.view.history(BOB, page, has_more=False)
     assert sight.texts()[0] == "history with bob; this is where it begins"
+
+
+def test_what_was_found() -> None:
+    sight = Sight()
+    sight.view.found("x", [])
+    sight.view.found("h", [message(Text("hi"), time=STAMP), message(contents.Command())])
+    assert sight.texts() == ["0 messages with 'x'", "1 message with 'h'", f"{WHEN} bob: hi"]
+
+
+def test_conversations() -> None:
+    sight = Sight(peer=None)
+    sight.view.conversations([])
+    assert sight.texts() == ["there are no conversations yet"]
+    listed = [
+        ConversationInfo(conversation=TEAM, last=message(Text("x" * 70)), unread=2),
+        ConversationInfo(conversation=BOB, last=message(Text("a\nb")), unread=0),
+        ConversationInfo(conversation=ALICE, last=message(contents.Command()), unread=0),
+        ConversationInfo(conversation=Conversation.chatroom("r"), last=None, unread=0),
+    ]
+    sight.view.conversations(listed)
+    (line,) = sight.lines
+    assert line.text.splitlines() == [
+        "pick one with /to #N:",
+        f"#1 group:team (2 new): {'x' * 58}…",
+        "#2 bob: a b",
+        "#3 alice",
+        "#4 room:r",
+    ]
+    assert sight.view.listed == [each.conversation for each in listed]
+    assert sight.view.known == ["room:r", "alice", "bob", "group:team"]
+
+
+def test_what_can_be_typed_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "MOST_KNOWN", 2)
+    sight = Sight()
+    for sender in ("carol", "dave", "bob"):
+        sight.hears(Text("hi"), conversation=Conversation.private(sender), sender_id=sender)
+    assert sight.view.known == ["bob", "dave"]
+    sight.texts()
+    sight.view.who()
+    assert sight.texts()[1] == "messages have come from carol, dave"
 
 
 def test_who_and_help() -> None:
     sight = Sight(peer=None)
     sight.view.who()
-    assert sight.texts() == [
-        "you are not known yet at host:1, connecting; you talk to nobody (/to USER)"
-    ]
-    sight.view.online("alice")
-    sight.view.talk_to("bob")
+    assert sight.texts() == ["you are alice at host:1, online; you talk to nobody (/to TARGET)"]
+    sight.view.talk_to(BOB)
     for sender in ("carol", "dave"):
-        sight.view.received(message(Text("hi"), sender_id=sender), now=0.0)
+        sight.hears(Text("hi"), sender_id=sender)
     sight.texts()
     sight.view.who()
     assert sight.texts() == [
@@ -583,85 +824,90 @@ def test_who_and_help() -> None:
     ]
     sight.view.help()
     (line,) = sight.lines
-    assert line.tone is Tone.NOTICE
-    assert [row.split()[0] for row in line.text.splitlines()] == [
-        *("/to", "/history", "/who", "/quit", "//TEXT")
-    ]
+    assert (line.tone, line.text) == (Tone.NOTICE, HELP)
 
 
-def test_nothing_in_toolbar_or_prompt_is_obeyed() -> None:
-    sight = Sight(peer="b\x1b[31mob\n")
-    sight.view.online("al\x1bcice")
-    assert sight.view.prompt() == "bob > "
-    assert sight.toolbar() == "alice at host:1 | online"
-
-
-# -- the state file ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state.json"
-
-
-def test_a_session_is_kept(path: Path) -> None:
-    file = StateFile(path, app_key="app")
-    session = file.load()
-    assert session.to_state() == ClientSession().to_state()
-    session.user_id = "alice"
-    session.keep(compose(Conversation.private("bob"), Text("hi"), unique_id=7), 7)
-    file.save(session)
-    assert file.load().to_state() == session.to_state()
-    assert path.stat().st_mode & 0o777 == 0o600
-    file.save(session)
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_a_link_stays_a_link(path: Path, tmp_path: Path) -> None:
-    link = tmp_path / "link.json"
-    link.symlink_to(path)
-    StateFile(link, app_key="app").save(ClientSession())
-    assert link.is_symlink()
-    assert path.exists()
+def test_transfers_come_and_go() -> None:
+    sight = Sight()
+    sight.view.transfer(1, Transfer(name="cat.png", done=1))
+    assert sight.view.transfers == {1: Transfer(name="cat.png", done=1)}
+    sight.view.transfer(1, None)
+    sight.view.transfer(1, None)
+    assert sight.view.transfers == {}
+    assert sight.changes == 3
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", "7", '{"app": "app", "session": {}}', '{"app": "app", "session": 1}']
+    ("transfer", "width", "shown"),
+    [
+        (Transfer(name="cat.png"), 40, "cat.png: 0 bytes"),
+        (Transfer(name="cat.png", done=5, total=10), 40, f"cat.png {'█' * 10}{'░' * 10}  50%"),
+        (Transfer(name="cat.png", done=11, total=10), 40, f"cat.png {'█' * 20} 100%"),
+        (Transfer(name="a-long-name.png", done=0, total=1), 36, f"a-long-na… {'░' * 20}   0%"),
+        (Transfer(name="c\x1b[0mat\n", done=0, total=1), 36, f"cat  {'░' * 20}   0%"),
+        (Transfer(name="cat.png", done=0, total=1), 2, f"… {'░' * 20}   0%"),
+    ],
 )
-def test_a_file_of_something_else(path: Path, text: str) -> None:
-    path.write_text(text)
-    with pytest.raises(StateError, match=r"state\.json is no state of a chat \("):
-        StateFile(path, app_key="app").load()
-    assert path.read_text() == text
+def test_how_far_a_file_is(transfer: Transfer, width: int, shown: str) -> None:
+    assert bar(transfer, width) == shown
 
 
-def test_a_file_of_another_app(path: Path) -> None:
-    path.write_text(json.dumps({"app": "other", "session": ClientSession().to_state()}))
-    with pytest.raises(StateError, match="belongs to the app other, not to app"):
-        StateFile(path, app_key="app").load()
+def test_nothing_in_toolbar_or_prompt_is_obeyed() -> None:
+    sight = Sight(peer=Conversation.private("b\x1b[31mob\n"))
+    sight.view.user = "al\x1bcice"
+    assert sight.view.prompt() == "bob > "
+    assert sight.toolbar() == "online | alice at host:1"
 
 
-def test_a_file_that_cannot_be_read(path: Path) -> None:
-    path.mkdir()
-    with pytest.raises(StateError, match=r"state\.json cannot be read: "):
-        StateFile(path, app_key="app").load()
-    path.rmdir()
-    path.write_bytes(b"\xff")
-    with pytest.raises(StateError, match=r"state\.json cannot be read: "):
-        StateFile(path, app_key="app").load()
+@pytest.mark.parametrize(
+    ("url", "name", "found"),
+    [
+        ("http://h/a/cat.png", "", "cat.png"),
+        ("http://h/a/c%20at%2F..%2Fx.png?y=z", "", "c at_.._x.png"),
+        ("http://h/a/cat.png", "dog.png", "dog.png"),
+        ("http://h", "../../.bashrc", "_.._.bashrc"),
+        ("http://h", "C:\\evil\x1b[2J\n.exe", "C__evil .exe"),
+        ("http://h", "...", "file"),
+        ("http://h/", "", "file"),
+        ("http://h", "x" * 300 + ".png", "x" * (LONGEST_NAME - 4) + ".png"),
+        ("http://h", "\N{GRINNING FACE}" * 100 + ".md", "\N{GRINNING FACE}" * 49 + ".md"),
+    ],
+)
+def test_a_file_has_a_name_that_leads_nowhere(url: str, name: str, found: str) -> None:
+    assert file_name(Download(url=url, name=name)) == found
 
 
-def test_a_file_that_cannot_be_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = StateFile(path / "deeper", app_key="app")
-    with pytest.raises(StateError, match="deeper cannot be written: No such file or directory"):
-        file.save(ClientSession())
+# -- for programs --------------------------------------------------------------------------------
 
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
 
-    path.write_text("as it was")
-    monkeypatch.setattr(memory.os, "fsync", full)
-    with pytest.raises(StateError, match="cannot be written: No space left on device"):
-        StateFile(path, app_key="app").save(ClientSession())
-    assert path.read_text() == "as it was"
-    assert list(path.parent.iterdir()) == [path]
+def test_a_message_as_a_record() -> None:
+    got = message(Text("hi\x9b"), conversation=TEAM, time=5, is_mentioned=True)
+    line = json_line(message_record(got))
+    assert "\x9b" not in line
+    assert json.loads(line) == {
+        "conversation": "group:team",
+        "type": 3,
+        "target": "team",
+        "sender": "bob",
+        "uid": "U",
+        "time": 5,
+        "mine": False,
+        "offline": False,
+        "mentioned": True,
+        "object": "RC:TxtMsg",
+        "text": "hi\x9b",
+        "content": {"content": "hi\x9b"},
+    }
+
+
+@pytest.mark.parametrize("data", [b"\xff\x00", b"[NaN]", b"[" * 100_000, b"1" * 10_000])
+def test_what_is_no_json_is_data(data: bytes) -> None:
+    got = message(Text("hi"))
+    record = message_record(replace(got, raw=replace(got.raw, content=data)))
+    assert record["content"] is None
+    assert record["data"]
+
+
+def test_what_was_sent_as_a_record() -> None:
+    sent = Sent(conversation=BOB, uid="U", time=1)
+    assert sent_record(sent) == {"conversation": "bob", "uid": "U", "time": 1}

@@ -5,14 +5,18 @@ import re
 import runpy
 import socket
 import sys
+import time
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
+import typer.main
 from typer.testing import CliRunner
 
-from improto_server import app, chat, cli, commands
+from improto_server import app, cli, commands
 from improto_server.config import Backend, Framer, LogLevel, Settings
 from improto_server.services.accounts import Accounts, TokenOutcome
 from improto_server.store import StoreError
@@ -21,8 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from click.testing import Result
-
-    from improto_server.chat import ChatSettings
 
 SECRET = "s" * 32
 OTHER = "o" * 32
@@ -41,7 +43,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """The settings of servers that would have been run."""
     seen: list[Settings] = []
 
-    def run(settings: Settings, announce: Callable[[str], None]) -> None:
+    def run(settings: Settings, announce: Callable[[str], None], furnish: Any) -> None:
         seen.append(settings)
         announce(f"http://127.0.0.1:{settings.gateway.port or 4321}")
 
@@ -54,7 +56,7 @@ def improto(*arguments: str) -> Result:
 
 
 def outcome(token: str, *, key: str = "a", secret: str = SECRET) -> TokenOutcome:
-    return Accounts({key: secret}).check(key, token, now=commands.time.time()).outcome
+    return Accounts({key: secret}).check(key, token, now=time.time()).outcome
 
 
 # -- serve ---------------------------------------------------------------------------
@@ -160,7 +162,7 @@ def test_wrong_usage_is_status_2(ran: list[Settings], arguments: list[str]) -> N
 def test_what_goes_wrong_afterwards_is_one_line_and_status_1(
     monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
 ) -> None:
-    def run(settings: Settings, announce: Callable[[str], None]) -> None:
+    def run(settings: Settings, announce: Callable[[str], None], furnish: None) -> None:
         raise error
 
     monkeypatch.setattr(app, "run", run)
@@ -206,7 +208,7 @@ def test_a_token_has_its_days(
 ) -> None:
     monkeypatch.setenv("IMPROTO_APPS", f"a:{SECRET}")
     token = improto("token", "alice", "--days", str(days)).stdout.strip()
-    later = commands.time.time() + 3 * 86_400
+    later = time.time() + 3 * 86_400
     assert Accounts({"a": SECRET}).check("a", token, now=later).outcome is result
 
 
@@ -234,13 +236,17 @@ def test_the_demo_makes_a_server_with_two_users(ran: list[Settings]) -> None:
     (settings,) = ran
     assert settings.messages.rate == 0
     (demo_app,) = settings.apps
-    assert settings.gateway.host == "127.0.0.1"
+    assert (settings.gateway.host, settings.web.host) == ("127.0.0.1", "127.0.0.1")
     url = f"http://127.0.0.1:{settings.gateway.port}"
-    assert result.stdout.startswith(f"improto: listening on {url} (asyncio)\n")
+    page = f"http://127.0.0.1:{settings.web.port}/"
+    assert result.stdout.split()[:2] == ["Open", page]
+    assert settings.web.port > settings.gateway.port
+    assert "alice@example.org, bob@example.org" in result.stdout
+    assert f"{Path.cwd()}/.demo/messages.db-mails\n" in result.stdout
     chats = re.findall(r"chat (\w+) --server (\S+) --app demo --token (\S+)", result.stdout)
     assert [(peer, where) for peer, where, _ in chats] == [("bob", url), ("alice", url)]
     accounts = Accounts({"demo": demo_app.secret})
-    checks = [accounts.check("demo", token, now=commands.time.time()) for _, _, token in chats]
+    checks = [accounts.check("demo", token, now=time.time()) for _, _, token in chats]
     assert [check.user_id for check in checks] == ["alice", "bob"]
 
 
@@ -253,12 +259,52 @@ def test_the_demo_keeps_its_secret_and_its_messages(ran: list[Settings]) -> None
     assert first.store.url == f"sqlite:///{Path.cwd()}/.demo/messages.db"
     improto("demo", "--directory", "other")
     assert ran[2].apps[0].secret != first.apps[0].secret
-    assert tomllib.loads(Path("other/improto.toml").read_text())["messages"] == {"rate": 0}
+    assert tomllib.loads(Path("other/improto.toml").read_text())["messages"]["rate"] == 0
+
+
+def test_the_demo_says_where_its_page_is_when_it_is_furnished(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    furnished: list[tuple[Any, str]] = []
+    running = SimpleNamespace(site=SimpleNamespace(url="http://127.0.0.1:4322"))
+    secrets: list[str] = []
+
+    async def furnish(application: Any, secret: str) -> None:
+        furnished.append((application, secret))
+
+    def run(settings: Settings, announce: Callable[[str], None], furnish: Any) -> None:
+        secrets.append(settings.apps[0].secret)
+        anyio.run(furnish, running)
+        announce("http://127.0.0.1:4321")
+
+    monkeypatch.setattr(commands.demo.demonstration, "furnish", furnish)
+    monkeypatch.setattr(app, "run", run)
+    result = improto("demo", "--port", "0")
+    assert result.stdout.split()[:2] == ["Open", "http://127.0.0.1:4322/"]
+    assert "--server http://127.0.0.1:4321 " in result.stdout
+    assert furnished == [(running, *secrets)]
+
+
+def test_no_two_demos_have_the_same_password(ran: list[Settings]) -> None:
+    said = [improto("demo", "--directory", name).stdout for name in ("one", "two", "one")]
+    one, two, again = (
+        re.findall(r"^Password: ([a-z2-7]{5}-[a-z2-7]{5}),", text, re.M) for text in said
+    )
+    assert one == again != two
+    assert len(one) == len(two) == 1
+
+
+def test_the_demo_needs_its_accounts(ran: list[Settings]) -> None:
+    Path(".demo").mkdir()
+    Path(".demo/improto.toml").write_text(f'[[apps]]\nkey = "demo"\nsecret = "{SECRET}"\n')
+    result = improto("demo")
+    assert (result.exit_code, ran) == (1, [])
+    assert "accounts.enabled switched off; delete .demo to begin anew" in result.stderr
 
 
 def test_the_demo_takes_any_port_if_told_so(ran: list[Settings]) -> None:
     result = improto("demo", "--port", "0")
-    assert ran[0].gateway.port == 0
+    assert (ran[0].gateway.port, ran[0].web.port) == (0, 0)
     assert "--server http://127.0.0.1:4321 " in result.stdout
 
 
@@ -274,12 +320,13 @@ def test_the_demo_takes_the_next_port_that_is_free(ran: list[Settings]) -> None:
         port = taken.getsockname()[1]
         assert improto("demo", "--port", str(port)).exit_code == 0
     assert port < ran[0].gateway.port <= port + 20
+    assert ran[0].gateway.port < ran[0].web.port <= ran[0].gateway.port + 20
 
 
 def test_the_demo_gives_up_when_none_is(
     ran: list[Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "_PORTS_TRIED", 1)
+    monkeypatch.setattr(commands.demo, "_PORTS_TRIED", 1)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = improto("demo", "--port", str(port))
@@ -308,56 +355,31 @@ def test_a_program_on_the_path_is_called_by_its_name(
     assert f"\n  {sys.executable} -m improto_server chat bob" in improto("demo").stdout
 
 
-# -- chat ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def chatted(monkeypatch: pytest.MonkeyPatch) -> list[ChatSettings]:
-    """The settings of chats that would have been held; each ends with status 1."""
-    seen: list[ChatSettings] = []
-
-    def run(settings: ChatSettings) -> int:
-        seen.append(settings)
-        return 1
-
-    monkeypatch.setattr(chat, "run", run)
-    return seen
-
-
-def test_chat_talks_to_the_demo(chatted: list[ChatSettings]) -> None:
-    assert improto("chat", "bob", "--token", "t").exit_code == 1
-    (settings,) = chatted
-    assert settings.address == "127.0.0.1:8080"
-    assert (settings.app_key, settings.token, settings.peer) == ("demo", "t", "bob")
-    assert settings.user is None
-    assert settings.state is None
-
-
-def test_chat_takes_every_option(chatted: list[ChatSettings]) -> None:
-    result = improto(
-        "chat",
-        *("--server", "https://im.example.com", "--app", "a", "--token", "t"),
-        *("--user", "alice", "--state", "alice.json"),
-    )
-    assert result.exit_code == 1, result.output
-    (settings,) = chatted
-    assert settings.address == "im.example.com:443"
-    assert (settings.app_key, settings.user, settings.peer) == ("a", "alice", None)
-    assert settings.state == Path("alice.json")
-
-
-def test_a_chat_with_nobody_is_a_usage_error(chatted: list[ChatSettings]) -> None:
-    result = improto("chat", "bob smith", "--token", "t")
-    assert (result.exit_code, chatted) == (2, [])
-    assert result.stderr.startswith("improto: ")
-    assert len(result.stderr.splitlines()) == 1
-
-
 # -- the script ----------------------------------------------------------------------
 
 
 def test_without_a_command_there_is_help() -> None:
-    assert "Run a server with two users" in improto().output
+    assert "Run a server with a page" in improto().output
+
+
+@pytest.mark.parametrize("name", sorted(typer.main.get_command(commands.application).commands))  # type: ignore[attr-defined]
+def test_every_command_has_a_page_with_an_example(name: str) -> None:
+    page = improto(name, "--help")
+    assert page.exit_code == 0
+    assert f"Example: improto {name} " in page.output
+
+
+def test_completion_can_be_shown() -> None:
+    shown = CliRunner().invoke(
+        commands.application,
+        prog_name="improto",
+        env={
+            "_IMPROTO_COMPLETE": "complete_bash",
+            "COMP_WORDS": "improto his",
+            "COMP_CWORD": "1",
+        },
+    )
+    assert shown.output.split() == ["history"]
 
 
 def test_main_runs_the_command_line(
@@ -374,7 +396,9 @@ def test_main_runs_the_command_line(
 
 def without(monkeypatch: pytest.MonkeyPatch, name: str) -> Any:
     """Make a module unfindable, and find out what ``improto`` exits with."""
-    monkeypatch.delitem(sys.modules, "improto_server.commands")
+    ours = [each for each in sys.modules if each.startswith("improto_server.commands")]
+    for each in ours:
+        monkeypatch.delitem(sys.modules, each)
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises((SystemExit, ModuleNotFoundError)) as caught:
         cli.main()

@@ -348,7 +348,19 @@ def test_the_manual_has_every_setting() -> None:
 
 def order(key: str) -> tuple[bool, int, int]:
     """General settings first, then the tables as the manual has them."""
-    tables = ["gateway", "messages", "users", "chatrooms", "store", "web", "uploads", "limits"]
+    tables = [
+        "gateway",
+        "messages",
+        "users",
+        "chatrooms",
+        "webhooks",
+        "moderation",
+        "store",
+        "web",
+        "uploads",
+        "accounts",
+        "limits",
+    ]
     table, dot, _ = key.partition(".")
     return bool(dot), tables.index(table) if dot else 0, list(SETTINGS).index(key)
 

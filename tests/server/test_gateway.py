@@ -102,6 +102,13 @@ def test_a_blocked_user_is_refused_in_his_app_only(tmp_path: Path) -> None:
     assert connack(rig.client("mallory", app="other")).status == 0
 
 
+def test_nobody_of_a_blocked_app_gets_in(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, blocked_apps=("other",))
+    assert refused_with(rig.client("alice", app="other")) == ConnAckStatus.APP_BLOCK_OR_DELETE
+    assert refused_with(rig.client("forged", app="other")) == ConnAckStatus.TOKEN_INCORRECT
+    assert connack(rig.client("alice")).status == 0
+
+
 @pytest.mark.parametrize(
     ("origin", "status"),
     [

@@ -203,6 +203,10 @@ class TestRequests:
             b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
             b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
             raw("POST / HTTP/1.1", {"Host": "x", "Transfer-Encoding": "chunked"}, b"x\r\n"),
+            raw(
+                "POST / HTTP/1.1",
+                {"Host": "x", "Content-Length": "0", "Transfer-Encoding": "chunked"},
+            ),
         ],
     )
     def test_what_is_not_http_is_refused(self, data: bytes) -> None:

@@ -65,9 +65,12 @@ class OptionFlag(IntFlag):
     RECEIPT_SENT = 0x04
 
 
+# Flags are put together as plain numbers: an operation of IntFlag costs half a microsecond.
+_STORED, _COUNTED, _MENTION = int(UpFlag.STORED), int(UpFlag.COUNTED), int(UpFlag.MENTION)
+
 # Downstream, the upstream bits stand four places higher (messages 3.3).
 _SHIFT: Final = 4
-_SHIFTED: Final = UpFlag.STORED | UpFlag.COUNTED | UpFlag.DISABLE_NOTIFICATION | UpFlag.EXPANDABLE
+_SHIFTED: Final = _STORED | _COUNTED | UpFlag.DISABLE_NOTIFICATION.value | UpFlag.EXPANDABLE.value
 
 
 def flags(content: Content) -> UpFlag:
@@ -75,14 +78,14 @@ def flags(content: Content) -> UpFlag:
 
     A sender adds DISABLE_NOTIFICATION or EXPANDABLE as he likes.
     """
-    chosen = UpFlag(0)
+    chosen = 0
     if content.is_persisted:
-        chosen |= UpFlag.STORED
+        chosen |= _STORED
     if content.is_counted:
-        chosen |= UpFlag.COUNTED
+        chosen |= _COUNTED
     if content.mentions is not None:
-        chosen |= UpFlag.MENTION
-    return chosen
+        chosen |= _MENTION
+    return UpFlag(chosen)
 
 
 def down_flags(up: int, *, mentions_reader: bool) -> DownFlag:
@@ -91,7 +94,7 @@ def down_flags(up: int, *, mentions_reader: bool) -> DownFlag:
     ``mentions_reader``: the content has mention info that concerns this very reader, and
     he is not the sender. SDKs fail on the mention bit without mention info (messages 3.3).
     """
-    down = DownFlag((up & _SHIFTED) << _SHIFT)
-    if mentions_reader and up & UpFlag.MENTION:
+    down = DownFlag((int(up) & _SHIFTED) << _SHIFT)
+    if mentions_reader and up & _MENTION:
         down |= DownFlag.MENTIONED
     return down

@@ -229,9 +229,13 @@ class HttpServer:
         self._request = _request_head(head)
         self._body = bytearray()
         declared = int(self._request.header("content-length") or 0)
+        encoded = self._request.header("transfer-encoding") is not None
         if head.method == b"CONNECT":
             # A tunnel: whatever followed would not be HTTP any more.
             self._refuse(HTTPStatus.NOT_IMPLEMENTED)
+        elif encoded and self._request.header("content-length") is not None:
+            # A proxy may have believed the other one (RFC 9112 section 6.1).
+            self._refuse(HTTPStatus.BAD_REQUEST)
         elif declared > self._limits.http_body_bytes:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         elif self._http.they_are_waiting_for_100_continue:

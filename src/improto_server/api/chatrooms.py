@@ -9,16 +9,19 @@ from improto_server.api.common import (
     MINUTE,
     MINUTES,
     NAME,
+    PAGE,
+    SIZE,
     USER,
     USERS_20,
     USERS_1000,
-    together,
+    page,
 )
 from improto_server.api.endpoints import Call, Endpoint, Mark, Reply
 from improto_server.api.parameters import Ids, Named, Number
 from improto_server.api.replies import Code, RefusedError
 from improto_server.services.accounts import is_user_id
 from improto_server.services.chatrooms import Mark as UserMark
+from improto_server.steps import together
 from improto_server.store.schema import FOREVER
 
 if TYPE_CHECKING:
@@ -75,7 +78,7 @@ class ChatroomCalls:
                 about="All about a room; 1002 if there is none.",
                 parameters=(CHATROOM,),
                 call=self.get,
-                reply="chatroomId, createTime, memberCount, ban",
+                reply="chatroomId, createTime, memberCount, destroyType, destroyTime, ban",
             ),
             Endpoint(
                 path="/chatroom/user/query",
@@ -190,6 +193,14 @@ class ChatroomCalls:
                 reply="status: 1 or 0",
             ),
             Endpoint(
+                path="/chatroom/ban/query",
+                mark=Mark.MODERATION,
+                about="The rooms in which nobody may write but those on their white lists.",
+                parameters=(PAGE, SIZE),
+                call=self.muted,
+                reply="chatroomIds: [id]",
+            ),
+            Endpoint(
                 path="/chatroom/user/ban/whitelist/add",
                 mark=Mark.MODERATION,
                 about="Let users write in a room although nobody else may.",
@@ -250,6 +261,8 @@ class ChatroomCalls:
             "chatroomId": room.place.id,
             "createTime": room.created,
             "memberCount": len(room.members),
+            "destroyType": int(room.lifetime.ends > 0),
+            "destroyTime": room.lifetime.minutes or self._rooms.rules.idle_minutes,
             "ban": room.is_muted,
         }
 
@@ -347,6 +360,10 @@ class ChatroomCalls:
         """The status is a number (rest 9.1)."""
         room = await self._rooms.load(call.app, call[CHATROOM])
         return {"status": int(room.is_muted)}
+
+    async def muted(self, call: Call) -> Reply:
+        """In the order in which they were made."""
+        return {"chatroomIds": page(await self._rooms.muted(call.app), call)}
 
     def _until(self, call: Call) -> int:
         return self._clock.now() + call[MINUTES] * MINUTE

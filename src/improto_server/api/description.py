@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from improto_server.api.endpoints import Mark
+from improto_server.api.replies import HTTP_STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,14 +40,12 @@ def openapi(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
         "info": {"title": "improto server REST API", "version": "1"},
         "paths": {each.url: {"post": _operation(each)} for each in endpoints},
         "components": {
-            "parameters": {
-                name: {
-                    "name": name,
-                    "in": "header",
-                    "required": True,
-                    "schema": {"type": "string", "minLength": 1, "maxLength": 256},
-                }
-                for name in _HEADERS
+            "securitySchemes": {
+                name: {"type": "apiKey", "in": "header", "name": name} for name in _HEADERS
+            },
+            "responses": {
+                str(status): _response(f"refused, with code {codes}", "Error")
+                for status, codes in _refusals().items()
             },
             "schemas": {
                 "Success": {
@@ -84,13 +83,21 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "operationId": endpoint.path.strip("/").replace("/", "_"),
         "tags": [endpoint.mark.value],
         "summary": endpoint.about,
-        "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in _HEADERS],
+        "security": [{name: [] for name in _HEADERS}],
         "requestBody": {"content": {_JSON if endpoint.is_json else _FORM: {"schema": schema}}},
         "responses": {
             "200": _response(endpoint.reply or "nothing but the code", "Success"),
-            "default": _response("why it was refused", "Error"),
+            **{str(status): {"$ref": f"#/components/responses/{status}"} for status in _refusals()},
         },
     }
+
+
+def _refusals() -> dict[int, str]:
+    """What any call can be refused with: the codes of each HTTP status."""
+    found: dict[int, list[str]] = {}
+    for code, status in HTTP_STATUS.items():
+        found.setdefault(status, []).append(str(int(code)))
+    return {status: ", ".join(codes) for status, codes in sorted(found.items())}
 
 
 def _response(words: str, schema: str) -> dict[str, Any]:

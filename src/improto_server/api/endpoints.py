@@ -28,6 +28,7 @@ class Mark(enum.Enum):
     CHATROOM = "chatroom"
     MODERATION = "moderation"
     SETTINGS = "settings"
+    OPTIONAL = "optional"
 
 
 class Call:
@@ -40,6 +41,10 @@ class Call:
 
     def __getitem__(self, parameter: Parameter[T]) -> T:
         return cast("T", self._values[parameter])
+
+    def get(self, parameter: Parameter[T], default: T) -> T:
+        """The same for a parameter that not all calls have that end here."""
+        return cast("T", self._values.get(parameter, default))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ _ASKED_FOR: Final = Ids(
     "keys", most=MOST_KEYS, fits=lambda key: True, is_required=False, most_bytes=128
 )
 _OWNER: Final = user_id("entryOwnerId")
-_SEVERAL: Final = Pairs("entryInfo", most=MOST_KEYS, most_characters=VALUE_CHARACTERS)
+SEVERAL: Final = Pairs("entryInfo", most=MOST_KEYS, most_characters=VALUE_CHARACTERS)
 
 
 class EntryCalls:
@@ -66,7 +66,7 @@ class EntryCalls:
                 path="/chatroom/entry/batch/set",
                 mark=Mark.CHATROOM,
                 about="Set several keys of a room.",
-                parameters=(CHATROOM, _OWNER, _SEVERAL, _AUTO_DELETE),
+                parameters=(CHATROOM, _OWNER, SEVERAL, _AUTO_DELETE),
                 call=self.set_several,
             ),
             Endpoint(
@@ -96,12 +96,12 @@ class EntryCalls:
 
     async def set_several(self, call: Call) -> Reply:
         """As for one; those before the first that is refused are set."""
-        if not call[_SEVERAL]:
+        if not call[SEVERAL]:
             raise RefusedError(Code.INVALID, "entryInfo is missing")
         status = AUTO_DELETE if call[_AUTO_DELETE] else 0
         entries = [
             payloads.ChrmKVEntity(key=key, value=value, status=status)
-            for key, value in call[_SEVERAL].items()
+            for key, value in call[SEVERAL].items()
         ]
         await self._entries.change(call.app, call[CHATROOM], call[_OWNER], entries)
         return None

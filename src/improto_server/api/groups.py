@@ -9,18 +9,24 @@ from improto_server.api.common import (
     MINUTE,
     MOST_MINUTES,
     NAME,
+    PAGE,
+    SIZE,
     USER,
     USERS_20,
     USERS_1000,
-    together,
+    page,
 )
 from improto_server.api.endpoints import Call, Endpoint, Mark, Reply
-from improto_server.api.parameters import Ids, Named, Number, Text, is_group_id
+from improto_server.api.parameters import Id, Ids, Named, Number, Text, is_group_id
+from improto_server.services.silences import Scope
+from improto_server.steps import together
+from improto_server.store.schema import FOREVER
 
 if TYPE_CHECKING:
     from improto_server.api.replies import Calendar
     from improto_server.clock import MessageClock
     from improto_server.services.groups import Groups
+    from improto_server.services.silences import Silences
 
 _NAME: Final = Text("groupName", most_characters=NAME)
 _NEW_NAME: Final = Text("groupName", most_characters=NAME, is_required=True)
@@ -29,14 +35,18 @@ _GROUPS: Final = Named(
 )
 _GROUPS_20: Final = Ids("groupId", most=20, fits=is_group_id)
 _ASKED_FOR: Final = Ids("groupId", most=20, fits=is_group_id, is_required=False)
+_ONE_OR_ALL: Final = Id("groupId", fits=is_group_id, is_required=False)
 _MINUTES: Final = Number("minute", least=0, most=MOST_MINUTES, default=0, is_required=True)
 
 
 class GroupCalls:
     """Calls about groups."""
 
-    def __init__(self, *, groups: Groups, clock: MessageClock, calendar: Calendar) -> None:
+    def __init__(
+        self, *, groups: Groups, silences: Silences, clock: MessageClock, calendar: Calendar
+    ) -> None:
         self._groups = groups
+        self._silences = silences
         self._clock = clock
         self._calendar = calendar
 
@@ -104,22 +114,25 @@ class GroupCalls:
             Endpoint(
                 path="/group/user/gag/add",
                 mark=Mark.MODERATION,
-                about="Let users not write in a group; 0 minutes are for ever.",
-                parameters=(USERS_20, GROUP, _MINUTES),
+                about="Let users not write in a group, or, without groupId, in any;"
+                " 0 minutes are for ever.",
+                parameters=(USERS_20, _ONE_OR_ALL, _MINUTES),
                 call=self.gag,
             ),
             Endpoint(
                 path="/group/user/gag/rollback",
                 mark=Mark.MODERATION,
-                about="Let users write in a group again.",
-                parameters=(USERS_20, GROUP),
+                about="Let users write in a group again; without groupId, what was said of all"
+                " groups holds no longer.",
+                parameters=(USERS_20, _ONE_OR_ALL),
                 call=self.ungag,
             ),
             Endpoint(
                 path="/group/user/gag/list",
                 mark=Mark.MODERATION,
-                about="The users who may not write in a group, and until when.",
-                parameters=(GROUP,),
+                about="The users who may not write in a group, or, without groupId, in any,"
+                " and until when.",
+                parameters=(_ONE_OR_ALL,),
                 call=self.gagged,
                 reply="users: [{userId, time}]",
             ),
@@ -141,7 +154,7 @@ class GroupCalls:
                 path="/group/ban/query",
                 mark=Mark.MODERATION,
                 about="Whether nobody may write in these groups; without any, all such groups.",
-                parameters=(_ASKED_FOR,),
+                parameters=(_ASKED_FOR, PAGE, SIZE),
                 call=self.banned,
                 reply="groupinfo: [{groupId, stat: 1 or 0}]",
             ),
@@ -214,7 +227,7 @@ class GroupCalls:
     async def gag(self, call: Call) -> Reply:
         """They go on reading."""
         minutes = call[_MINUTES]
-        until = self._clock.now() + minutes * MINUTE if minutes else None
+        until = self._clock.now() + minutes * MINUTE if minutes else FOREVER
         await self._silence(call, until)
         return None
 
@@ -225,12 +238,16 @@ class GroupCalls:
 
     async def gagged(self, call: Call) -> Reply:
         """Those whose time is not over."""
-        roster = await self._groups.info(call.app, call[GROUP])
         now = self._clock.now()
+        if call[_ONE_OR_ALL]:
+            roster = await self._groups.info(call.app, call[_ONE_OR_ALL])
+            silenced = roster.silenced
+        else:
+            silenced = self._silences.silenced(call.app, Scope.GROUPS, now=now)
         return {
             "users": [
                 {"userId": user, "time": self._calendar.text(until)}
-                for user, until in roster.silenced.items()
+                for user, until in silenced.items()
                 if until > now
             ]
         }
@@ -248,11 +265,8 @@ class GroupCalls:
     async def banned(self, call: Call) -> Reply:
         """Groups that were asked for are listed in any case."""
         muted = await self._groups.muted_groups(call.app)
-        return {
-            "groupinfo": [
-                {"groupId": id, "stat": int(id in muted)} for id in call[_ASKED_FOR] or muted
-            ]
-        }
+        asked_for = call[_ASKED_FOR] or page(muted, call)
+        return {"groupinfo": [{"groupId": id, "stat": int(id in muted)} for id in asked_for]}
 
     async def exempt(self, call: Call) -> Reply:
         """They need not be in."""
@@ -269,10 +283,13 @@ class GroupCalls:
         roster = await self._groups.info(call.app, call[GROUP])
         return {"userIds": sorted(roster.exempt)}
 
-    async def _silence(self, call: Call, until: int | None) -> None:
-        app, group = call.app, call[GROUP]
+    async def _silence(self, call: Call, until: int) -> None:
+        app, group = call.app, call[_ONE_OR_ALL]
         await together(
-            self._groups.mute_member(app, group, user, until=until) for user in call[USERS_20]
+            self._groups.mute_member(app, group, user, until=until)
+            if group
+            else self._silences.silence((app, user), Scope.GROUPS, until=until)
+            for user in call[USERS_20]
         )
 
     async def _mute(self, call: Call, *, is_muted: bool) -> None:

@@ -5,34 +5,41 @@ Gags, mutes and memberships of the sender do not matter here, and nobody needs t
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import TYPE_CHECKING, Final
-
-import msgspec
 
 from improto import payloads
 from improto.codes import ConversationType
 from improto.contents import RecallCommand, UpFlag
-from improto_server.api.common import together
 from improto_server.api.endpoints import Call, Endpoint, Mark, Reply
+from improto_server.api.message_parts import (
+    BODY,
+    CONTENT,
+    CONTENT_BYTES,
+    COUNTED,
+    FROM,
+    NO_PUSH,
+    OBJECT_NAME,
+    OPTIONS,
+    WITH_SENDER,
+    flags,
+    message,
+    shown,
+)
 from improto_server.api.parameters import (
     Flag,
     Ids,
     ListOfPairs,
     Number,
-    Pairs,
     Text,
+    is_discussion_id,
     is_group_id,
-    user_id,
     user_ids,
 )
 from improto_server.api.replies import Code, RefusedError
-from improto_server.errors import ServiceError
 from improto_server.services.accounts import is_user_id
-from improto_server.services.expansions import MOST_KEYS, VALUE_CHARACTERS
 from improto_server.services.rosters import is_place_id
-from improto_server.steps import start
+from improto_server.steps import together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,47 +49,18 @@ if TYPE_CHECKING:
     from improto_server.services.messages import Messages
     from improto_server.services.recall import Recalls
     from improto_server.services.standings import Standings
-    from improto_server.services.users import Users
 
-CONTENT_BYTES: Final = 131_072
-"""The longest content (rest 5); a lower limit of the server's own is kept as well."""
-
-PAGE: Final = 500
-"""Users who get a broadcast at once. Ours."""
-
-_FROM: Final = user_id("fromUserId")
 _TO_USERS: Final = user_ids("toUserId", most=1000)
 _TO_100_USERS: Final = user_ids("toUserId", most=100)
 _NAMED: Final = user_ids("toUserId", most=1000, is_required=False)
 _TO_GROUPS: Final = Ids("toGroupId", most=3, fits=is_group_id)
+_TO_DISCUSSIONS: Final = Ids("toDiscussionId", most=3, fits=is_discussion_id)
 _TO_ROOMS: Final = Ids("toChatroomId", most=100, fits=is_user_id)
-_OBJECT_NAME: Final = Text("objectName", most_characters=32, is_required=True)
-_CONTENT: Final = Text("content", most_bytes=CONTENT_BYTES, is_required=True)
-_PUSH_CONTENT: Final = Text("pushContent", most_bytes=4096)
-_PUSH_DATA: Final = Text("pushData", most_bytes=4096)
-_PERSISTED: Final = Flag("isPersisted", default=True)
-_COUNTED: Final = Flag("isCounted", default=True)
-_WITH_SENDER: Final = Flag("isIncludeSender")
 _MENTIONED: Final = Flag("isMentioned")
 _CHECKED: Final = Flag("verifyBlacklist")
-_NO_PUSH: Final = Flag("disablePush")
-_EXPANSION: Final = Flag("expansion")
-_EXTRA: Final = Pairs("extraContent", most=MOST_KEYS, most_characters=VALUE_CHARACTERS)
-_BODY: Final = (_OBJECT_NAME, _CONTENT)
-_OPTIONS: Final = (
-    _PERSISTED,
-    _COUNTED,
-    _WITH_SENDER,
-    _NO_PUSH,
-    _EXPANSION,
-    _EXTRA,
-    _PUSH_CONTENT,
-    _PUSH_DATA,
-)
-
 _EACH_USER: Final = Ids("toUserId", most=1000, fits=is_user_id, is_parallel=True)
 _VALUES: Final = ListOfPairs("values", most=1000, most_keys=100, most_characters=4096)
-_TEMPLATE: Final = (_FROM, _EACH_USER, _OBJECT_NAME, _CONTENT, _VALUES, _COUNTED, _NO_PUSH)
+_TEMPLATE: Final = (FROM, _EACH_USER, OBJECT_NAME, CONTENT, _VALUES, COUNTED, NO_PUSH)
 
 _TYPE: Final = Number("conversationType", least=1, most=10, default=1, is_required=True)
 _TARGET: Final = Text("targetId", most_bytes=64, is_required=True)
@@ -102,8 +80,6 @@ _RECALLED: Final = frozenset(
 )
 _PLACES: Final = frozenset({ConversationType.GROUP, ConversationType.DISCUSSION})
 
-_logger = logging.getLogger(__name__)
-
 
 class MessageCalls:
     """Calls about messages."""
@@ -114,13 +90,11 @@ class MessageCalls:
         messages: Messages,
         recalls: Recalls,
         groups: Groups,
-        users: Users,
         standings: Standings,
     ) -> None:
         self._messages = messages
         self._recalls = recalls
         self._groups = groups
-        self._users = users
         self._standings = standings
 
     def endpoints(self) -> list[Endpoint]:
@@ -130,7 +104,7 @@ class MessageCalls:
                 path="/message/private/publish",
                 mark=Mark.CORE,
                 about="Send a message to users, to each a copy of his own.",
-                parameters=(_FROM, _TO_USERS, *_BODY, _CHECKED, *_OPTIONS),
+                parameters=(FROM, _TO_USERS, *BODY, _CHECKED, *OPTIONS),
                 call=self.send_private,
                 reply="messageUIDs: [{userId, messageUID}]",
             ),
@@ -147,7 +121,7 @@ class MessageCalls:
                 path="/message/system/publish",
                 mark=Mark.CORE,
                 about="Send a message to users, in a conversation of type 6.",
-                parameters=(_FROM, _TO_100_USERS, *_BODY, *_OPTIONS),
+                parameters=(FROM, _TO_100_USERS, *BODY, *OPTIONS),
                 call=self.send_system,
                 reply="messageUIDs: [{userId, messageUID}]",
             ),
@@ -164,31 +138,31 @@ class MessageCalls:
                 path="/message/group/publish",
                 mark=Mark.GROUP,
                 about="Send a message to groups, or to some members of one.",
-                parameters=(_FROM, _TO_GROUPS, _NAMED, *_BODY, _MENTIONED, *_OPTIONS),
+                parameters=(FROM, _TO_GROUPS, _NAMED, *BODY, _MENTIONED, *OPTIONS),
                 call=self.send_group,
                 reply="messageUIDs: [{groupId, messageUID}]",
+            ),
+            Endpoint(
+                path="/message/discussion/publish",
+                mark=Mark.OPTIONAL,
+                about="Send a message to discussions, which users have made.",
+                parameters=(FROM, _TO_DISCUSSIONS, *BODY, *OPTIONS),
+                call=self.send_discussion,
+                reply="messageUIDs: [{discussionId, messageUID}]",
             ),
             Endpoint(
                 path="/message/chatroom/publish",
                 mark=Mark.CHATROOM,
                 about="Send a message to chatrooms.",
-                parameters=(_FROM, _TO_ROOMS, *_BODY, *_OPTIONS),
+                parameters=(FROM, _TO_ROOMS, *BODY, *OPTIONS),
                 call=self.send_chatroom,
                 reply="messageUIDs: [{chatroomId, messageUID}]",
-            ),
-            Endpoint(
-                path="/message/broadcast",
-                mark=Mark.CORE,
-                about="Send a message to everybody whom the server has heard of, in a conversation"
-                " of type 6. It is answered at once and takes a while.",
-                parameters=(_FROM, *_BODY, _PUSH_CONTENT, _PUSH_DATA),
-                call=self.broadcast,
             ),
             Endpoint(
                 path="/statusmessage/private/publish",
                 mark=Mark.CORE,
                 about="Show a message to those users who are there; it is kept nowhere.",
-                parameters=(_FROM, _TO_USERS, *_BODY, _CHECKED),
+                parameters=(FROM, _TO_USERS, *BODY, _CHECKED),
                 call=self.show_private,
                 reply="messageUIDs: [{userId, messageUID}]",
             ),
@@ -196,7 +170,7 @@ class MessageCalls:
                 path="/statusmessage/group/publish",
                 mark=Mark.GROUP,
                 about="Show a message to those members of groups who are there.",
-                parameters=(_FROM, _TO_GROUPS, *_BODY),
+                parameters=(FROM, _TO_GROUPS, *BODY),
                 call=self.show_group,
                 reply="messageUIDs: [{groupId, messageUID}]",
             ),
@@ -205,7 +179,7 @@ class MessageCalls:
                 mark=Mark.CORE,
                 about="Take back a message that the user has sent; one that is unknown is taken"
                 " back in the clients.",
-                parameters=(_FROM, _TYPE, _TARGET, _UID, _SENT_TIME, _ADMIN, _DELETE),
+                parameters=(FROM, _TYPE, _TARGET, _UID, _SENT_TIME, _ADMIN, _DELETE),
                 call=self.recall,
             ),
         ]
@@ -228,11 +202,16 @@ class MessageCalls:
         groups, named = call[_TO_GROUPS], call[_NAMED]
         if named and len(groups) > 1:
             raise RefusedError(Code.INVALID, "toUserId goes with one toGroupId only")
-        up = _message(call)
+        up = message(call)
         up.userId.extend(named)
         if call[_MENTIONED]:
             up.sessionId |= UpFlag.MENTION
         return await self._send(call, ConversationType.GROUP, groups, "groupId", up)
+
+    async def send_discussion(self, call: Call) -> Reply:
+        """A discussion that does not exist has nobody in it."""
+        targets = call[_TO_DISCUSSIONS]
+        return await self._send(call, ConversationType.DISCUSSION, targets, "discussionId")
 
     async def send_chatroom(self, call: Call) -> Reply:
         """A room that does not exist has nobody in it."""
@@ -249,38 +228,23 @@ class MessageCalls:
         """To each his own words."""
         return await self._fill(call, ConversationType.SYSTEM, set(call[_EACH_USER]))
 
-    async def broadcast(self, call: Call) -> Reply:
-        """What is wrong with the message is said; whether it can be stored shows later."""
-        up = payloads.UpStreamMessage(
-            sessionId=UpFlag.STORED | UpFlag.COUNTED,
-            classname=call[_OBJECT_NAME],
-            content=call[_CONTENT].encode(),
-            pushText=call[_PUSH_CONTENT],
-            appData=call[_PUSH_DATA],
-        )
-        fault = self._messages.fault(ConversationType.SYSTEM, call[_FROM], up)
-        if fault is not None:
-            raise ServiceError(fault)
-        start(self._tell_everybody(call.app, call[_FROM], up), _log)
-        return None
-
     async def show_private(self, call: Call) -> Reply:
         """Whoever blocks the sender is left out, if that is wanted."""
         users = call[_TO_USERS]
         if call[_CHECKED]:
             users = await self._willing(call, users)
-        up = _shown(call)
+        up = shown(call)
         found = []
         for user in users:
             sent = self._messages.show(
-                call.app, call[_FROM], ConversationType.PRIVATE, user, up, receivers=[user]
+                call.app, call[FROM], ConversationType.PRIVATE, user, up, receivers=[user]
             )
             found.append({"userId": user, "messageUID": sent.uid})
         return {"messageUIDs": found}
 
     async def show_group(self, call: Call) -> Reply:
         """To members only, and not to the sender."""
-        sender, up = call[_FROM], _shown(call)
+        sender, up = call[FROM], shown(call)
         found = []
         for group in call[_TO_GROUPS]:
             members = await self._groups.members(call.app, group)
@@ -307,7 +271,7 @@ class MessageCalls:
             is_admin=call[_ADMIN],
             is_delete=call[_DELETE],
         )
-        await self._recalls.take_back(call.app, call[_FROM], type, command)
+        await self._recalls.take_back(call.app, call[FROM], type, command)
         return None
 
     # -- how it is done --------------------------------------------------------------
@@ -321,10 +285,10 @@ class MessageCalls:
         up: payloads.UpStreamMessage | None = None,
     ) -> Reply:
         """Send the same to each target; ``name`` is what the reply calls them."""
-        message = _message(call) if up is None else up
+        letter = message(call) if up is None else up
         sent = await together(
             self._messages.post(
-                call.app, call[_FROM], type, target, message, in_sent_box=call[_WITH_SENDER]
+                call.app, call[FROM], type, target, letter, in_sent_box=call[WITH_SENDER]
             )
             for target in targets
         )
@@ -336,21 +300,21 @@ class MessageCalls:
         if len(values) != len(call[_EACH_USER]):
             raise RefusedError(Code.INVALID, "values must have one item for each toUserId")
         letters = [
-            (user, filled(call[_CONTENT], words))
+            (user, filled(call[CONTENT], words))
             for user, words in zip(call[_EACH_USER], values, strict=True)
             if user in users
         ]
         if any(len(content.encode()) > CONTENT_BYTES for _, content in letters):
             raise RefusedError(Code.TOO_LONG, f"content is longer than {CONTENT_BYTES} bytes")
-        flags = _flags(call) | UpFlag.STORED
+        marks = flags(call) | UpFlag.STORED
         sent = await together(
             self._messages.post(
                 call.app,
-                call[_FROM],
+                call[FROM],
                 type,
                 user,
                 payloads.UpStreamMessage(
-                    sessionId=flags, classname=call[_OBJECT_NAME], content=content.encode()
+                    sessionId=marks, classname=call[OBJECT_NAME], content=content.encode()
                 ),
                 in_sent_box=False,
             )
@@ -364,20 +328,8 @@ class MessageCalls:
         return [
             user
             for user, standing in zip(users, standings, strict=True)
-            if call[_FROM] not in standing.blocked
+            if call[FROM] not in standing.blocked
         ]
-
-    async def _tell_everybody(self, app: str, sender: str, up: payloads.UpStreamMessage) -> None:
-        last = ""
-        while page := await self._users.everybody(app, after=last, count=PAGE):
-            await together(
-                self._messages.post(
-                    app, sender, ConversationType.SYSTEM, user, up, in_sent_box=False
-                )
-                for user in page
-                if user != sender and is_user_id(user)
-            )
-            last = page[-1]
 
 
 def filled(content: str, words: Mapping[str, str]) -> str:
@@ -388,44 +340,5 @@ def filled(content: str, words: Mapping[str, str]) -> str:
     return re.sub("|".join(map(re.escape, keys)), lambda found: words[found[0]], content)
 
 
-def _flags(call: Call) -> UpFlag:
-    flags = UpFlag(0)
-    if call[_COUNTED]:
-        flags |= UpFlag.COUNTED
-    if call[_NO_PUSH]:
-        flags |= UpFlag.DISABLE_NOTIFICATION
-    return flags
-
-
-def _message(call: Call) -> payloads.UpStreamMessage:
-    flags = _flags(call)
-    if call[_PERSISTED]:
-        flags |= UpFlag.STORED
-    if call[_EXPANSION]:
-        flags |= UpFlag.EXPANDABLE
-    up = payloads.UpStreamMessage(
-        sessionId=flags,
-        classname=call[_OBJECT_NAME],
-        content=call[_CONTENT].encode(),
-        pushText=call[_PUSH_CONTENT],
-        appData=call[_PUSH_DATA],
-    )
-    if call[_EXPANSION] and call[_EXTRA]:
-        pairs = {key: {"v": value} for key, value in call[_EXTRA].items()}
-        up.extraContent = msgspec.json.encode(pairs).decode()
-    return up
-
-
-def _shown(call: Call) -> payloads.UpStreamMessage:
-    return payloads.UpStreamMessage(
-        sessionId=0, classname=call[_OBJECT_NAME], content=call[_CONTENT].encode()
-    )
-
-
 def _uids(name: str, sent: zip[tuple[str, Sent]]) -> Reply:
     return {"messageUIDs": [{name: target, "messageUID": each.uid} for target, each in sent]}
-
-
-def _log(result: Exception | None) -> None:
-    if result is not None:
-        _logger.error("a broadcast was not sent to everybody: %s", result)

@@ -6,6 +6,7 @@ number with 1501, and one that is out of range, or has too many items, with 1502
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -13,7 +14,7 @@ import msgspec
 
 from improto.codes import ConversationType
 from improto_server.api.replies import Code, RefusedError
-from improto_server.services.accounts import is_user_id
+from improto_server.services.accounts import USER_ID, is_user_id
 from improto_server.services.rosters import is_place_id
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from improto_server.api.bodies import Fields
 
 T_co = TypeVar("T_co", covariant=True)
+S = TypeVar("S", bound=msgspec.Struct)
 D = TypeVar("D", int, "int | None")
 
 ID_BYTES: Final = 64
@@ -90,13 +92,15 @@ class Text(Parameter[str]):
 
     @property
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "maxLength": self._most_bytes or self._most_characters}
+        found = {"type": "string", "maxLength": self._most_bytes or self._most_characters}
+        return {**found, "minLength": 1} if self.is_required else found
 
 
 class Ids(Parameter[list[str]]):
     """One id or several, each once and in order. ``fits`` says what can be one.
 
     ``is_parallel``: another list belongs to it, item by item, so ids may be there again.
+    ``may_be_empty``: a list without items is one, if it is there.
     """
 
     is_list = True
@@ -109,6 +113,7 @@ class Ids(Parameter[list[str]]):
         fits: Callable[[str], bool],
         is_required: bool = True,
         is_parallel: bool = False,
+        may_be_empty: bool = False,
         most_bytes: int = ID_BYTES,
     ) -> None:
         super().__init__(
@@ -118,6 +123,7 @@ class Ids(Parameter[list[str]]):
         self._most_bytes = most_bytes
         self._fits = fits
         self._is_parallel = is_parallel
+        self._may_be_empty = may_be_empty
 
     def read(self, fields: Fields) -> list[str]:
         """INVALID, TOO_LONG or OUT_OF_RANGE."""
@@ -126,7 +132,7 @@ class Ids(Parameter[list[str]]):
             raise self.refused(Code.OUT_OF_RANGE, f"is there more than {self.most} times")
         # Where there may be none, an empty one is none.
         ids = values if self.is_required else [value for value in values if value]
-        if self.is_required and not ids:
+        if self.is_required and not (ids or (self._may_be_empty and self.name in fields)):
             raise self.refused(Code.INVALID, "is missing")
         for id in ids:
             if len(id.encode()) > self._most_bytes:
@@ -137,8 +143,15 @@ class Ids(Parameter[list[str]]):
 
     @property
     def schema(self) -> dict[str, Any]:
-        item = {"type": "string", "minLength": 1, "maxLength": self._most_bytes}
-        return {"type": "array", "items": item, "maxItems": self.most}
+        found = {"type": "array", "items": self.item_schema, "maxItems": self.most}
+        return found if self._may_be_empty or not self.is_required else {**found, "minItems": 1}
+
+    @property
+    def item_schema(self) -> dict[str, Any]:
+        """What one of them may be, as JSON Schema."""
+        if self._fits is is_user_id:
+            return {"type": "string", "pattern": f"^{USER_ID}$"}
+        return {"type": "string", "minLength": 1, "maxLength": self._most_bytes}
 
 
 class Id(Parameter[str]):
@@ -155,7 +168,7 @@ class Id(Parameter[str]):
 
     @property
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "minLength": 1, "maxLength": ID_BYTES}
+        return self._one.item_schema
 
 
 class Number(Parameter[D]):
@@ -189,8 +202,8 @@ class Number(Parameter[D]):
 class Flag(Parameter[bool]):
     """True or false, in any letter case, or 1 or 0."""
 
-    def __init__(self, name: str, *, default: bool = False) -> None:
-        super().__init__(name, is_required=False, limit="0 or 1, false or true")
+    def __init__(self, name: str, *, default: bool = False, is_required: bool = False) -> None:
+        super().__init__(name, is_required=is_required, limit="0 or 1, false or true")
         self._default = default
 
     def read(self, fields: Fields) -> bool:
@@ -245,6 +258,51 @@ class Named(Parameter[dict[str, str]]):
     @property
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "description": "one for each ID, which is part of the name"}
+
+
+class Formed(Parameter[str]):
+    """A text of a certain form; empty if it is not there. ``limit`` says which, in words."""
+
+    def __init__(self, name: str, *, pattern: str, limit: str, is_required: bool = True) -> None:
+        super().__init__(name, is_required=is_required, limit=limit)
+        self._pattern = pattern
+        self._matches = re.compile(pattern).fullmatch
+
+    def read(self, fields: Fields) -> str:
+        """INVALID."""
+        text = self.last(fields)
+        if text and not self._matches(text):
+            raise self.refused(Code.INVALID, f"must be {self.limit}")
+        return text
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^({self._pattern})$"}
+
+
+class Object(Parameter[S]):
+    """A JSON object; what it says if nothing is said, if it is not there.
+
+    In a form it is JSON text.
+    """
+
+    def __init__(self, name: str, kind: type[S], *, is_required: bool = True, limit: str) -> None:
+        super().__init__(name, is_required=is_required, limit=limit)
+        self._kind = kind
+        self._decode = msgspec.json.Decoder(kind).decode
+
+    def read(self, fields: Fields) -> S:
+        """INVALID."""
+        text = self.last(fields)
+        try:
+            return self._decode(text or "{}")
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise self.refused(Code.INVALID, f"is not right: {error}") from None
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        _, found = msgspec.json.schema_components([self._kind])
+        return dict(found[self._kind.__name__])
 
 
 class Pairs(Parameter[dict[str, str]]):
@@ -324,6 +382,11 @@ def user_id(name: str, *, is_required: bool = True) -> Id:
 def is_group_id(text: str) -> bool:
     """Whether it can be that of a group."""
     return is_place_id(ConversationType.GROUP, text)
+
+
+def is_discussion_id(text: str) -> bool:
+    """Whether it can be that of a discussion."""
+    return is_place_id(ConversationType.DISCUSSION, text)
 
 
 _decode_pairs = msgspec.json.Decoder(dict[str, str]).decode

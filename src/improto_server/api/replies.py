@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from improto.codes import ErrorCode
+from improto_server.errors import ListFull
 from improto_server.services.rosters import RosterFull
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ class Code(enum.IntEnum):
     INVALID = 1002
     BAD_SIGNATURE = 1004
     TOO_LONG = 1005
+    BLOCKED_APP = 1006
     TOO_OFTEN = 1008
+    TOO_MANY_WORDS = 1019
     NO_NUMBER = 1501
     OUT_OF_RANGE = 1502
     TOO_LARGE = 1508
@@ -53,7 +56,9 @@ HTTP_STATUS: Final[Mapping[Code, int]] = MappingProxyType(
         Code.INVALID: 400,
         Code.BAD_SIGNATURE: 401,
         Code.TOO_LONG: 400,
+        Code.BLOCKED_APP: 401,
         Code.TOO_OFTEN: 429,
+        Code.TOO_MANY_WORDS: 400,
         Code.NO_NUMBER: 400,
         Code.OUT_OF_RANGE: 400,
         Code.TOO_LARGE: 413,
@@ -67,6 +72,7 @@ _CODES: Final[Mapping[ErrorCode, Code]] = MappingProxyType(
         ErrorCode.RC_MSG_CONTENT_EXCEED_LIMIT: Code.TOO_LONG,
         ErrorCode.BLACK_ADD_ERROR: Code.OUT_OF_RANGE,
         ErrorCode.CHATROOM_KV_EXCEED: Code.OUT_OF_RANGE,
+        ErrorCode.EXPANSION_LIMIT_EXCEET: Code.OUT_OF_RANGE,
     }
 )
 """Of services' refusals, those that are no invalid parameter."""
@@ -84,6 +90,8 @@ def refused_by(error: ServiceError) -> RefusedError:
     """What a service's refusal is called here."""
     if isinstance(error, RosterFull):
         return RefusedError(Code.FULL, "the group is full")
+    if isinstance(error, ListFull):
+        return RefusedError(Code.OUT_OF_RANGE, str(error))
     return RefusedError(_CODES.get(error.code, Code.INVALID), str(error))
 
 
@@ -107,3 +115,11 @@ class Calendar:
         """``YYYY-MM-DD HH:MM:SS`` of a time in milliseconds since 1970; for ever is in 9999."""
         moment = datetime.fromtimestamp(min(time, _LATEST) / 1000, self._zone)
         return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+    def hour(self, text: str) -> int | None:
+        """When an hour begins, ``YYYYMMDDHH``, in milliseconds since 1970; None: it is none."""
+        try:
+            moment = datetime.strptime(text, "%Y%m%d%H").replace(tzinfo=self._zone)
+            return int(moment.timestamp()) * 1000
+        except (ValueError, OverflowError):
+            return None

@@ -36,6 +36,8 @@ class SigningRules:
     """How far the time of a signature may be from the server's; 0: as far as it likes."""
     allows_repeats: bool = True
     """Whether a signature is good for more than one call. If not, ``clock_seconds`` is above 0."""
+    blocked_apps: frozenset[str] = frozenset()
+    """App keys of which nobody may call."""
 
 
 class Signing:
@@ -50,7 +52,8 @@ class Signing:
     def check(self, headers: Mapping[str, str], *, now: float) -> str:
         """The app key of whoever calls. ``now``: seconds since 1970.
 
-        ``headers`` is asked in any letter case. UNKNOWN_APP, or BAD_SIGNATURE for all else.
+        ``headers`` is asked in any letter case. UNKNOWN_APP; BAD_SIGNATURE; or BLOCKED_APP for
+        those who have the secret.
         """
         app, nonce, timestamp, signature = (
             _header(headers, name) for name in ("App-Key", "Nonce", "Timestamp", "Signature")
@@ -63,6 +66,8 @@ class Signing:
             raise RefusedError(Code.BAD_SIGNATURE, "the signature is wrong")
         if self._rules.clock_seconds:
             self._check_time(timestamp, signature, now)
+        if app in self._rules.blocked_apps:
+            raise RefusedError(Code.BLOCKED_APP, "the app is blocked")
         return app
 
     def _check_time(self, timestamp: str, signature: str, now: float) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from improto.messages import Conversation
 from improto_server.chat.printable import is_name
+from improto_server.chat.targets import read_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,12 +20,24 @@ HISTORY_COUNT: Final = 20
 MOST_HISTORY: Final = 100
 """Servers give no more in one answer (operations 5)."""
 
-HELP: Final = f"""\
-/to USER      talk to USER from now on
-/history [N]  show the last N messages with them (1 to {MOST_HISTORY}, else {HISTORY_COUNT})
-/who          show who you are and whom you talk to
-/quit         leave; so do Ctrl-C and Ctrl-D
-//TEXT        send /TEXT as a message"""
+_LARGEST_NUMBER: Final = 999_999
+"""Of a file or a conversation. Longer ones nobody types."""
+
+HELP: Final = """\
+/to TARGET    USER, group:ID, room:ID
+/conversations  yours; pick: /to #1
+/join ROOM    enter a chatroom
+/leave        leave this chatroom
+/history [N]  the last messages here
+/more         those before them
+/send FILE    send a file
+/save N [AS]  download file #N
+/recall       unsay your last one
+/search TEXT  messages seen here
+/who          who is there
+/quit         leave; so does Ctrl-D
+//TEXT        sends /TEXT"""
+"""Fits into 40 columns together with what a notice has before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +51,31 @@ class Say:
 class TalkTo:
     """Talk to somebody else."""
 
-    peer: str
+    target: Conversation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """Talk in a conversation of the list that was shown last."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShowConversations:
+    """Show the conversations with what is unread."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """Enter a chatroom and talk there."""
+
+    room: Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Leave the chatroom in which we talk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +86,41 @@ class ShowHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowMore:
+    """Show the messages before those that were shown last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendFile:
+    """Send a file."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveFile:
+    """Download the file of a message."""
+
+    number: int
+    path: Path | None = None
+    """None: by its own name, here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Take back the last message that we have sent here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Show messages with a text in them, of all conversations."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShowWho:
-    """Show who is talking."""
+    """Show who is talking, and who is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +130,7 @@ class ShowHelp:
 
 @dataclass(frozen=True, slots=True)
 class Quit:
-    """Leave."""
+    """Leave the chat."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +140,24 @@ class Mistake:
     hint: str
 
 
-Action: TypeAlias = Say | TalkTo | ShowHistory | ShowWho | ShowHelp | Quit | Mistake
+Action: TypeAlias = (
+    Say
+    | TalkTo
+    | Pick
+    | ShowConversations
+    | Join
+    | Leave
+    | ShowHistory
+    | ShowMore
+    | SendFile
+    | SaveFile
+    | Recall
+    | Search
+    | ShowWho
+    | ShowHelp
+    | Quit
+    | Mistake
+)
 
 
 def understand(line: str) -> Action | None:
@@ -90,20 +179,63 @@ def understand(line: str) -> Action | None:
 
 def _talk_to(argument: str) -> Action:
     if not argument:
-        return Mistake(hint="whom to? /to USER")
-    if not is_name(argument):
-        return Mistake(hint=f"{argument!r} cannot be a user id")
-    return TalkTo(peer=argument)
+        return Mistake(hint="whom to? /to TARGET")
+    if argument.startswith("#"):
+        number = _number(argument[1:], most=_LARGEST_NUMBER)
+        if number is None:
+            return Mistake(hint="which one? /to #N, with a number that /conversations shows")
+        return Pick(number=number)
+    try:
+        return TalkTo(target=read_target(argument))
+    except ValueError as error:
+        return Mistake(hint=str(error))
+
+
+def _join(argument: str) -> Action:
+    room_id = argument.removeprefix("room:")
+    if not is_name(room_id):
+        return Mistake(hint="which chatroom? /join ROOM")
+    return Join(room=Conversation.chatroom(room_id))
 
 
 def _show_history(argument: str) -> Action:
     if not argument:
         return ShowHistory()
-    # The length comes first: Python refuses to read numbers of thousands of digits.
-    is_count = len(argument) <= len(str(MOST_HISTORY)) and argument.isdecimal()
-    if not (is_count and 1 <= int(argument) <= MOST_HISTORY):
+    count = _number(argument, most=MOST_HISTORY)
+    if count is None:
         return Mistake(hint=f"how many? /history N, with N from 1 to {MOST_HISTORY}")
-    return ShowHistory(count=int(argument))
+    return ShowHistory(count=count)
+
+
+def _send_file(argument: str) -> Action:
+    return SendFile(path=_path(argument)) if argument else Mistake(hint="which file? /send FILE")
+
+
+def _save_file(argument: str) -> Action:
+    given, _, path = argument.partition(" ")
+    number = _number(given.removeprefix("#"), most=_LARGEST_NUMBER)
+    if number is None:
+        return Mistake(hint="which file? /save N, with the number of its message")
+    return SaveFile(number=number, path=_path(path.strip()) if path.strip() else None)
+
+
+def _search(argument: str) -> Action:
+    return Search(text=argument) if argument else Mistake(hint="for what? /search TEXT")
+
+
+def _path(text: str) -> Path:
+    # A "~" may stand for somebody whom nobody knows, and is a letter then.
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
+def _number(text: str, *, most: int) -> int | None:
+    """A number from 1 to ``most``."""
+    # The length comes first: Python refuses to read numbers of thousands of digits.
+    is_number = len(text) <= len(str(most)) and text.isdecimal()
+    return int(text) if is_number and 1 <= int(text) <= most else None
 
 
 def _alone(action: Action) -> Callable[[str], Action]:
@@ -112,7 +244,15 @@ def _alone(action: Action) -> Callable[[str], Action]:
 
 COMMANDS: Final[dict[str, Callable[[str], Action]]] = {
     "/to": _talk_to,
+    "/conversations": _alone(ShowConversations()),
+    "/join": _join,
+    "/leave": _alone(Leave()),
     "/history": _show_history,
+    "/more": _alone(ShowMore()),
+    "/send": _send_file,
+    "/save": _save_file,
+    "/recall": _alone(Recall()),
+    "/search": _search,
     "/who": _alone(ShowWho()),
     "/help": _alone(ShowHelp()),
     "/quit": _alone(Quit()),

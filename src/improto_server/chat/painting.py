@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final
 from rich.style import Style
 from rich.text import Text
 
+from improto_server.chat.lines import Fate, Tone
 from improto_server.chat.printable import one_line, printable
-from improto_server.chat.view import Tone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import tzinfo
 
-    from improto_server.chat.view import Line
+    from improto_server.chat.lines import Line
 
 _COLOURS: Final = ("cyan", "green", "magenta", "yellow", "blue", "bright_red", "bright_cyan")
 """Of people's names. Everybody keeps the same one, on every machine."""
@@ -65,9 +65,11 @@ class Painter:
             painted.append(": ")
         else:
             painted.append(_MARKS[line.tone])
-        painted.append(printable(line.text).replace("\n", _CONTINUED))
-        if line.tone is Tone.SENT:
-            painted.append(" \N{CHECK MARK}", Style(color="green"))
+        if line.number is not None:
+            painted.append(f"#{line.number} ", _OWN)
+        painted.append(printable(line.brief or line.text).replace("\n", _CONTINUED))
+        if line.fate is not Fate.UNKNOWN:
+            painted.append(f" {line.fate.value}", Style(color="green"))
         return painted
 
     def plain(self, line: Line) -> str:

@@ -12,13 +12,14 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final, TextIO
 
-from improto_server.chat.view import Tone
+from improto_server.chat.lines import Tone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
+    from improto_server.chat.lines import Line
     from improto_server.chat.painting import Painter
-    from improto_server.chat.view import Line, View
+    from improto_server.chat.view import View
 
 _LINES_AHEAD: Final = 64
 """Lines read before they are wanted."""

@@ -18,11 +18,13 @@ _SEQUENCE: Final = re.compile(
     r"""
     (?: \x1b\[ | \x9b ) [0-?]* [ -/]* [@-~]                             # CSI: colours, cursor
     | (?: \x1b[\]PX^_] | [\x9d\x90\x98\x9e\x9f] )                       # OSC, DCS, SOS, PM, APC:
-      [^\x07\x1b\x9c]* (?: \x07 | \x1b\\ | \x9c )                       # title, clipboard, links
+      [^\x07\x1b\x90\x98\x9c-\x9f]* (?: \x07 | \x1b\\ | \x9c )           # title, clipboard, links
     | \x1b [ -/]* [0-~]                                                 # all others
     """,
     re.VERBOSE,
 )
+"""The body of the long ones ends where another one begins: a text full of beginnings would cost
+the square of its length otherwise."""
 
 _LINE_END: Final = re.compile(r"\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 
@@ -31,6 +33,9 @@ _UNSEEN: Final = re.compile(r"[\x00-\x09\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u
 
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 """JSON can name half a character; nothing can print it."""
+
+_UNSAFE: Final = re.compile(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON allows in its texts and a terminal, or UTF-8, does not."""
 
 _TAB_WIDTH: Final = 4
 
@@ -45,6 +50,11 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Like :func:`printable`, with a space for every line end."""
     return printable(text).replace("\n", " ")
+
+
+def escaped(json_text: str) -> str:
+    """JSON in which what a terminal would obey is written with ``\\u``; it means the same."""
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", json_text)
 
 
 def is_name(text: str) -> bool:

@@ -12,16 +12,17 @@ import io
 from typing import TYPE_CHECKING, Final
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.output import create_output
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import get_cwidth
 from rich.console import Console
 
-from improto_server.chat.inputs import COMMANDS
+from improto_server.chat.completion import ChatCompleter
+from improto_server.chat.lines import Tone
 from improto_server.chat.printable import one_line
-from improto_server.chat.view import Mark, Tone
+from improto_server.chat.targets import target_text
+from improto_server.chat.view import Mark
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -33,14 +34,18 @@ if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyPressEvent
     from prompt_toolkit.output import Output
 
+    from improto_server.chat.lines import Line
     from improto_server.chat.painting import Painter
-    from improto_server.chat.view import Line, View
+    from improto_server.chat.view import Transfer, View
 
 _REDRAW_EVERY: Final = 1.0
-"""Seconds: the countdown in the toolbar, and typing that ends."""
+"""Seconds: typing ends by itself."""
 
 _WAITING_SHOWN: Final = 5
 """Messages not sent yet that are shown above the prompt."""
+
+_BAR_COLUMNS: Final = 20
+"""Of a file's bar, in a terminal of any width."""
 
 _STYLE: Final = Style.from_dict(
     {
@@ -157,7 +162,7 @@ class TerminalScreen:
         return PromptSession(
             message=lambda: [*self._above(view), ("class:prompt", view.prompt())],
             bottom_toolbar=lambda: self._toolbar(view),
-            completer=WordCompleter(sorted(COMMANDS), sentence=True),
+            completer=ChatCompleter(lambda: view.known),
             complete_while_typing=False,
             erase_when_done=True,
             interrupt_exception=EOFError,
@@ -170,11 +175,16 @@ class TerminalScreen:
 
     def _above(self, view: View) -> StyleAndTextTuples:
         waiting = list(view.waiting.values())
-        shown = [f"(waiting) {unsent.peer}: {unsent.text}" for unsent in waiting[:_WAITING_SHOWN]]
+        shown = [
+            f"(waiting) {target_text(unsent.target)}: {unsent.text}"
+            for unsent in waiting[:_WAITING_SHOWN]
+        ]
         if len(waiting) > _WAITING_SHOWN:
             shown.append(f"(waiting) and {len(waiting) - _WAITING_SHOWN} more")
         width = self._output.get_size().columns - 1
-        return [("class:waiting", f"{cut(one_line(text), width)}\n") for text in shown]
+        drawn = [cut(one_line(text), width) for text in shown]
+        drawn += [bar(transfer, width) for transfer in view.transfers.values()]
+        return [("class:waiting", f"{text}\n") for text in drawn]
 
     def _toolbar(self, view: View) -> StyleAndTextTuples:
         fragments: StyleAndTextTuples = []
@@ -193,3 +203,15 @@ def cut(text: str, width: int) -> str:
         if columns < width:
             end = position
     return text
+
+
+def bar(transfer: Transfer, width: int) -> str:
+    """How far a file is, in so many columns."""
+    total = transfer.total
+    if not total:
+        return cut(f"{one_line(transfer.name)}: {transfer.done} bytes", width)
+    done = min(transfer.done / total, 1.0)
+    filled = round(done * _BAR_COLUMNS)
+    drawn = "\N{FULL BLOCK}" * filled + "\N{LIGHT SHADE}" * (_BAR_COLUMNS - filled)
+    end = f" {drawn} {done:4.0%}"
+    return f"{cut(one_line(transfer.name), max(width - len(end), 1))}{end}"

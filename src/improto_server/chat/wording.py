@@ -1,4 +1,4 @@
-"""Protocol values in words: what a message says, and why a connection ended."""
+"""Protocol values in words: what a message says, and what went wrong."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import ssl
 from typing import TYPE_CHECKING, Final
 
-from improto.codes import ConnAckStatus, DisconnectStatus, describe
 from improto.contents import (
     Combine,
     Command,
@@ -25,6 +24,7 @@ from improto.contents import (
     ReadReceiptRequest,
     ReadReceiptResponse,
     RecallCommand,
+    RecallNotification,
     Reference,
     RichContent,
     ShortVideo,
@@ -34,7 +34,7 @@ from improto.contents import (
     Unknown,
     Voice,
 )
-from improto.events import CloseReason
+from improto_client import Banned, Kicked, LoginFailed, NoServer
 
 if TYPE_CHECKING:
     from improto.contents import Content
@@ -56,18 +56,6 @@ _LARGEST_NUMBER: Final = 1e12
 """No duration in seconds and no size in bytes that is meant seriously is above it."""
 
 _UNITS: Final = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
-
-_ENDINGS: Final = {
-    CloseReason.KICKED: "you have signed in somewhere else, which ends this chat",
-    CloseReason.BLOCKED: "the server has blocked you",
-    CloseReason.ENDED: "the server has ended this chat for good",
-    CloseReason.REFUSED: "the server refuses the login",
-    CloseReason.PEER: "the server has closed it",
-    CloseReason.LOST: "it broke off",
-    CloseReason.NO_PONG: "the server does not answer any more",
-    CloseReason.REDIRECTED: "the server wants to be asked again",
-}
-"""Where the core's own words are not for everybody."""
 
 
 def content_text(content: Content) -> str | None:
@@ -95,7 +83,7 @@ def content_text(content: Content) -> str | None:
             return "\n".join((_tagged("forwarded"), *(content.summary_list or ())))
         case Reference():
             return _tagged(f"answer to {content.refer_msg_user_id or '?'}", content.content)
-        case RecallCommand():
+        case RecallCommand() | RecallNotification():
             return _tagged("message recalled")
         case InformationNotification() | ContactNotification() | GroupNotification():
             return _tagged(content.object_name, content.message)
@@ -104,20 +92,46 @@ def content_text(content: Content) -> str | None:
     return None if isinstance(content, _SILENT) else _tagged(content.object_name)
 
 
-def ending_text(reason: CloseReason, status: int | None) -> str:
-    """Why the connection ended, in one sentence."""
-    sentence = _ENDINGS.get(reason, reason.value)
-    if status is not None and reason is CloseReason.REFUSED:
-        return f"{sentence}: {_status(ConnAckStatus, status)}"
-    if status is not None and reason is CloseReason.ENDED:
-        return f"{sentence}: {_status(DisconnectStatus, status)}"
-    return sentence
+def download_of(content: Content) -> tuple[str, str] | None:
+    """The URL of the file that a message is about, and its name or an empty text; None: no file."""
+    match content:
+        case File():
+            url, name = content.file_url, content.name
+        case Image():
+            url, name = content.image_uri, ""
+        case Gif() | HighQualityVoice():
+            url, name = content.remote_url, ""
+        case ShortVideo():
+            url, name = content.sight_url, content.name
+        case _:
+            return None
+    return (url, name or "") if url else None
 
 
-def failure_text(error: OSError) -> str:
-    """Why there is no connection, in a few words."""
+def error_text(error: Exception) -> str:
+    """What went wrong, in one sentence for people."""
+    match error:
+        case Kicked():
+            return "you have signed in somewhere else, which ends this"
+        case Banned():
+            return "the server has blocked you"
+        case NoServer(__cause__=OSError() as cause):
+            return f"the server cannot be reached: {system_text(cause)}"
+        case LoginFailed():
+            # Here the advice is for whoever has written the command.
+            return f"{error}. {error.advice.removesuffix('.')}"
+        case OSError():
+            name = f"{error.filename}: " if error.filename else ""
+            return f"{name}{system_text(error)}"
+    return str(error) or type(error).__name__
+
+
+def system_text(error: OSError) -> str:
+    """What the system, or its TLS, says, in a few words."""
     if isinstance(error, TimeoutError):
         return "no answer"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not good: {error.verify_message}"
     # The numbers of TLS and of the resolver are not those of the system.
     if error.errno is not None and error.errno > 0 and not isinstance(error, ssl.SSLError):
         return os.strerror(error.errno).lower()
@@ -127,13 +141,6 @@ def failure_text(error: OSError) -> str:
 def counted(count: int, noun: str) -> str:
     """``1 message``, ``2 messages``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _status(kind: type[ConnAckStatus] | type[DisconnectStatus], status: int) -> str:
-    try:
-        return describe(kind(status))
-    except ValueError:
-        return f"unknown status {status}"
 
 
 def _tagged(tag: str, *details: str | None) -> str:

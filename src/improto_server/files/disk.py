@@ -13,6 +13,7 @@ import errno
 import os
 import shutil
 from base64 import urlsafe_b64encode
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -68,6 +69,13 @@ class Disk:
         except FileNotFoundError:
             return None
         return directory / _CONTENT, msgspec.json.decode(about, type=StoredFile)
+
+    def remove(self, app: str, key: str) -> None:
+        """Delete a file; harmless if there is none."""
+        grave = self._new_directory()
+        with suppress(FileNotFoundError):
+            os.rename(self.place(app, key), grave / _CONTENT)
+        shutil.rmtree(grave)
 
     def forget_before(self, time: float) -> int:
         """Delete the files that came before ``time``, in seconds since 1970; returns how many."""

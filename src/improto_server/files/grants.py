@@ -65,6 +65,16 @@ class Download(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since 1970."""
 
 
+class Fetch(msgspec.Struct, frozen=True, kw_only=True):
+    """Leave to fetch the messages of an hour (rest 6)."""
+
+    app: str
+    date: str
+    """``YYYYMMDDHH``."""
+    until: int
+    """Seconds since 1970."""
+
+
 class _Ticket(msgspec.Struct, frozen=True, kw_only=True):
     """What an upload client may want to see: ``scope`` is the app, a colon and the key."""
 
@@ -74,7 +84,7 @@ class _Ticket(msgspec.Struct, frozen=True, kw_only=True):
     kind: int
 
 
-_Statement = TypeVar("_Statement", _Ticket, Download)
+_Statement = TypeVar("_Statement", _Ticket, Download, Fetch)
 
 
 class Signer:
@@ -97,6 +107,10 @@ class Signer:
         """The text that lets somebody download. It can stand in a URL as it is."""
         return self._written(download.app, download)
 
+    def fetch(self, fetch: Fetch) -> str:
+        """The text that lets somebody fetch an hour. It can stand in a URL as it is."""
+        return self._written(fetch.app, fetch)
+
     def read_ticket(self, text: str, *, now: float) -> Upload:
         """What :meth:`ticket` made. Raises GrantError. ``now``: seconds since 1970."""
         app, statement = self._read(text, _Ticket)
@@ -117,7 +131,14 @@ class Signer:
             raise GrantExpiredError("the link's time is over")
         return statement
 
-    def _written(self, app: str, statement: _Ticket | Download) -> str:
+    def read_fetch(self, text: str, *, now: float) -> Fetch:
+        """What :meth:`fetch` made. Raises GrantError. ``now``: seconds since 1970."""
+        _, statement = self._read(text, Fetch)
+        if statement.until <= now:
+            raise GrantExpiredError("the link's time is over")
+        return statement
+
+    def _written(self, app: str, statement: _Ticket | Download | Fetch) -> str:
         text = urlsafe_b64encode(msgspec.json.encode(statement)).decode()
         return f"{app}:{self._signature(app, type(statement), text)}:{text}"
 
@@ -131,7 +152,7 @@ class Signer:
                 return app, msgspec.json.decode(urlsafe_b64decode(statement), type=kind)
         raise GrantError("this server has not signed that")
 
-    def _signature(self, app: str, kind: type[_Ticket | Download], text: str) -> str:
+    def _signature(self, app: str, kind: type[_Ticket | Download | Fetch], text: str) -> str:
         key = hmac.digest(self._secrets[app].encode(), f"files {kind.__name__}".encode(), "sha256")
         return urlsafe_b64encode(hmac.digest(key, text.encode(), "sha256")).decode()
 

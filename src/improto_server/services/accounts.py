@@ -6,7 +6,8 @@ server can issue tokens with any JWT library and without asking anybody. Its cla
 * ``app``: the app key;
 * ``sub``: the user id;
 * ``exp``: end of validity, whole seconds since 1970;
-* ``iat``: when it was issued, likewise; for people who look at it.
+* ``iat``: when it was issued, likewise, with a fraction for the milliseconds: tokens from before
+  a time can be ended (:mod:`.token_ends`). One without it is from 1970.
 
 A token has no ``@`` in it, so cutting one there, as http 2.1 asks for, does it no harm.
 """
@@ -32,7 +33,10 @@ TOKEN_CHARACTERS: Final = 1024
 comes with a connection is limited to as much (wire 7)."""
 
 _ALGORITHM: Final = "HS256"
-_USER_ID: Final = re.compile(r"[A-Za-z0-9_.@:=-]{1,64}")
+USER_ID: Final = r"[A-Za-z0-9_.@:=-]{1,64}"
+"""What a user id looks like; :func:`is_user_id` has the last word."""
+
+_USER_ID: Final = re.compile(USER_ID)
 _RESERVED: Final = "rongcloudsystem"
 
 
@@ -48,6 +52,7 @@ class _Claims(msgspec.Struct):
     app: str
     sub: str
     exp: float
+    iat: float = 0.0
 
 
 _SIGNER: Final = jwt.PyJWS()
@@ -72,6 +77,8 @@ class TokenCheck:
     outcome: TokenOutcome
     user_id: str | None = None
     """Whose token it is. Only if the outcome is VALID."""
+    issued: float = 0.0
+    """When it was issued, in seconds since 1970. Only if the outcome is VALID."""
 
 
 class Accounts:
@@ -105,7 +112,7 @@ class Accounts:
             )
         if lifetime <= 0:
             raise ValueError(f"the lifetime of a token must be above 0 s, not {lifetime}")
-        claims = {"app": app_key, "sub": user_id, "iat": int(now), "exp": int(now + lifetime)}
+        claims = {"app": app_key, "sub": user_id, "iat": round(now, 3), "exp": int(now + lifetime)}
         return jwt.encode(claims, secret, algorithm=_ALGORITHM)
 
     def check(self, app_key: str, token: str, *, now: float) -> TokenCheck:
@@ -119,7 +126,7 @@ class Accounts:
             return TokenCheck(outcome=self._fault(token))
         if claims.exp <= now:
             return TokenCheck(outcome=TokenOutcome.EXPIRED)
-        return TokenCheck(outcome=TokenOutcome.VALID, user_id=claims.sub)
+        return TokenCheck(outcome=TokenOutcome.VALID, user_id=claims.sub, issued=claims.iat)
 
     def _fault(self, token: str) -> TokenOutcome:
         """What is wrong with a token that is not signed for the app that it came with."""

@@ -6,6 +6,7 @@ so that a short break is none; whoever has come back by then stays, even if he h
 
 from __future__ import annotations
 
+import enum
 from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,9 +21,18 @@ if TYPE_CHECKING:
     from improto_server.services.room import ChatroomRules, Room
     from improto_server.services.roomcast import Roomcast
     from improto_server.store import Place
-    from improto_server.store.chatrooms import Left
+    from improto_server.store.chatrooms import Left, Lifetime
 
 K = TypeVar("K", bound="Hashable")
+
+
+class Why(enum.IntEnum):
+    """What has brought a change about, as callbacks say it (rest 10.3)."""
+
+    CALL = 0
+    AWAY = 1
+    BLOCKED = 2
+    IDLE = 3
 
 
 class Attendance:
@@ -41,7 +51,7 @@ class Attendance:
         self._cast = cast
         self._rules = rules
         self._monotonic = monotonic
-        self.on_change: list[Callable[[Room, str, MemberStatus], None]] = []
+        self.on_change: list[Callable[[Room, str, MemberStatus, Why], None]] = []
         """Called with each user who has come or gone."""
         self.on_left: list[Callable[[Place, str], None]] = []
         """Called with each user who has gone, also if he was in before a restart only."""
@@ -51,22 +61,25 @@ class Attendance:
         self._away: OrderedDict[tuple[Place, str], float] = OrderedDict.fromkeys(
             left.owners, now + rules.away_seconds
         )
-        # Rooms without members and when they are destroyed, the first one first.
-        self._empty: OrderedDict[Place, float] = OrderedDict.fromkeys(
-            left.rooms, now + 60 * rules.idle_minutes
-        )
+        # Rooms without members and when they are destroyed, by how many minutes they last; of each
+        # the first one first.
+        self._empty: dict[int, OrderedDict[Place, float]] = {}
+        self._minutes: dict[Place, int] = {}
+        for place, lifetime in left.rooms.items():
+            if not lifetime.ends:
+                self._await(place, lifetime, now)
         hub.on_leave.append(self._device_left)
 
     def enter(self, room: Room, user: str, time: TimeMs) -> None:
         """A user is in from ``time`` on, or comes again."""
         place, key = room.place, (room.place.app, user)
         self._away.pop((place, user), None)
-        self._empty.pop(place, None)
+        self._stop(place)
         if user not in room.members:
             room.members[user] = time
             self._rooms_of.setdefault(key, {})[place] = room
             for call in self.on_change:
-                call(room, user, MemberStatus.JOIN)
+                call(room, user, MemberStatus.JOIN, Why.CALL)
         if not self._rules.several_rooms:
             for other in [*self._rooms_of[key].values()]:
                 if other is not room:
@@ -75,7 +88,7 @@ class Attendance:
             # He was gone before he was let in.
             self._expect(place, user)
 
-    def remove(self, room: Room, user: str) -> None:
+    def remove(self, room: Room, user: str, why: Why = Why.CALL) -> None:
         """A user goes, or is put out; harmless if he is not in."""
         if room.members.pop(user, None) is None:
             return
@@ -84,22 +97,28 @@ class Attendance:
         self._cast.forget(room, user)
         room.disown(user)
         if not room.members:
-            self.emptied(place)
+            self.emptied(room)
         for change in self.on_change:
-            change(room, user, MemberStatus.QUIT)
+            change(room, user, MemberStatus.QUIT, why)
         for call in self.on_left:
             call(place, user)
 
-    def emptied(self, place: Place) -> None:
-        """Nobody is in from now on."""
-        self._empty.pop(place, None)
-        self._empty[place] = self._monotonic() + 60 * self._rules.idle_minutes
+    def emptied(self, room: Room) -> None:
+        """Nobody is in from now on; unless it goes at a certain time, time counts from now."""
+        self._stop(room.place)
+        if not room.lifetime.ends:
+            self._await(room.place, room.lifetime, self._monotonic())
+
+    def look_again(self, room: Room, user: str) -> None:
+        """A user is protected no longer: if he is away, his time counts from now."""
+        if user in room.members and self._hub.find((room.place.app, user)) is None:
+            self._expect(room.place, user)
 
     def close(self, room: Room) -> None:
         """A room is no more."""
         for user in room.members:
             self._forget(room.place, user)
-        self._empty.pop(room.place, None)
+        self._stop(room.place)
 
     def put_out(self, rooms: Mapping[Place, Room]) -> None:
         """Put out of these rooms whoever has stayed away."""
@@ -108,12 +127,30 @@ class Attendance:
             if room is None or user not in room.members:
                 for call in self.on_left:
                     call(place, user)
-            elif self._hub.find((place.app, user)) is None:
-                self.remove(room, user)
+            elif self._hub.find((place.app, user)) is None and not room.is_protected(user):
+                self.remove(room, user, Why.AWAY)
 
     def idle(self) -> Iterator[Place]:
         """Rooms that have been empty for long enough; each is named once."""
-        return _due(self._empty, self._monotonic())
+        now = self._monotonic()
+        for minutes, places in [*self._empty.items()]:
+            for place in _due(places, now):
+                del self._minutes[place]
+                yield place
+            if not places:
+                del self._empty[minutes]
+
+    def _await(self, place: Place, lifetime: Lifetime, now: float) -> None:
+        """Destroy a room if nobody comes in time."""
+        minutes = lifetime.minutes or self._rules.idle_minutes
+        self._minutes[place] = minutes
+        self._empty.setdefault(minutes, OrderedDict())[place] = now + 60 * minutes
+
+    def _stop(self, place: Place) -> None:
+        """A room is not destroyed for now."""
+        minutes = self._minutes.pop(place, None)
+        if minutes is not None:
+            del self._empty[minutes][place]
 
     def _forget(self, place: Place, user: str) -> None:
         self._away.pop((place, user), None)

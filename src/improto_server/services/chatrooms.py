@@ -11,7 +11,9 @@ about a room counts from the commit.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from functools import partial
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Final
 
 from improto import payloads
@@ -19,7 +21,7 @@ from improto.codes import ConversationType, ErrorCode, MemberOrder
 from improto.operations import Topic
 from improto_server.errors import ServiceError
 from improto_server.services.accounts import is_user_id
-from improto_server.services.attendance import Attendance
+from improto_server.services.attendance import Attendance, Why
 from improto_server.services.data import Facts
 from improto_server.services.items import readable
 from improto_server.services.room import KEPT_MESSAGES, ChatroomRules, Room
@@ -27,7 +29,7 @@ from improto_server.services.roomcast import Roomcast
 from improto_server.steps import start
 from improto_server.store import Place
 from improto_server.store import chatrooms as table
-from improto_server.store.chatrooms import Mark
+from improto_server.store.chatrooms import Lifetime, Mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,9 +43,10 @@ if TYPE_CHECKING:
     from improto_server.hub import Device, Hub
     from improto_server.services import Caller, Operations
     from improto_server.services.data import Data
+    from improto_server.services.priorities import Priorities
     from improto_server.store.chatrooms import Left
 
-__all__ = ["ChatroomRules", "Mark", "Room", "Rooms"]
+__all__ = ["ChatroomRules", "Lifetime", "Mark", "Room", "Rooms"]
 
 MOST_LISTED: Final = 20
 """Members that a client is shown (operations 14)."""
@@ -67,6 +70,7 @@ class Rooms:
         hub: Hub,
         limits: Limits,
         rules: ChatroomRules,
+        priorities: Priorities,
         left: Left,
         monotonic: Callable[[], float],
     ) -> None:
@@ -74,6 +78,7 @@ class Rooms:
         self._clock = clock
         self._limits = limits
         self.rules = rules
+        self._priorities = priorities
         self.cast = Roomcast(hub)
         """Tells the members what is new."""
         self.attendance = Attendance(
@@ -81,8 +86,17 @@ class Rooms:
         )
         """Who is in, and since when nobody is."""
         self.on_destroyed: list[Callable[[Place], None]] = []
+        self.on_created: list[Callable[[Place], None]] = []
+        """Called with a room that exists from now on."""
+        self.on_ended: list[Callable[[Place, Why], None]] = []
+        """Called with a room that exists no more, and why."""
+        self.count = Counter(place.app for place in {*left.rooms, *left.kept})
+        """How many rooms each app has."""
         # Rooms that last while nobody is in, in the order in which that was asked for.
         self._kept = dict.fromkeys(left.kept)
+        # Rooms that go at a certain time, and those that have gone before or got another time.
+        self._ends = [(life.ends, place) for place, life in left.rooms.items() if life.ends]
+        heapify(self._ends)
         # Rooms that exist and were asked for; the others are read when they are needed.
         self._existing: dict[Place, Room] = {}
         self._known: Facts[Place, Room] = Facts(data, self._read, capacity=_UNKNOWN_ROOMS)
@@ -240,25 +254,26 @@ class Rooms:
         room = await self._find(app, id)
         if not room.exists:
             change = self._make(room, name, self._clock.stamp(room.key))
-            self.attendance.emptied(room.place)
+            self.attendance.emptied(room)
             try:
                 await self._data.write(change)
             except ServiceError:
                 self._close(room)
                 raise
 
-    async def destroy(self, app: str, id: str) -> None:
+    async def destroy(self, app: str, id: str, *, why: Why = Why.CALL) -> None:
         """The room is no more, with its keys and bans; nothing happens if there is none."""
         room = await self._find(app, id)
         if not room.exists:
             return
         time, members = self._clock.stamp(room.key), [*room.members]
-        self._close(room)
+        self._close(room, why)
         try:
             await self._data.write(partial(table.destroy, place=room.place))
         except ServiceError:
             # It is still there, and empty.
-            self.attendance.emptied(room.place)
+            self.count[app] += 1
+            self.attendance.emptied(room)
             raise
         self.cast.destroyed(room, members, time)
 
@@ -276,37 +291,66 @@ class Rooms:
             return
         if until:
             room.marks[mark][user] = until
-        else:
-            room.marks[mark].pop(user, None)
+        elif room.marks[mark].pop(user, None) and mark is Mark.PROTECTED:
+            self.attendance.look_again(room, user)
         if room.is_marked(Mark.BANNED, user, now=self._clock.now()):
-            self.attendance.remove(room, user)
+            self.attendance.remove(room, user, Why.BLOCKED)
 
     async def change(
-        self, app: str, id: str, *, is_muted: bool | None = None, is_kept: bool | None = None
+        self,
+        app: str,
+        id: str,
+        *,
+        is_muted: bool | None = None,
+        is_kept: bool | None = None,
+        is_paused: bool | None = None,
+        lifetime: Lifetime | None = None,
     ) -> None:
-        """Change what is not None: whether only the allowed may speak, whether it lasts empty.
+        """Change what is not None.
 
-        23410: no such room; 23412: bad id.
+        Whether only the allowed may speak, whether it lasts empty, whether what clients say is
+        taken and not passed on, when it goes by itself. 23410: no such room; 23412: bad id.
         """
         room = await self._find(app, id)
         if not room.exists:
             raise ServiceError(ErrorCode.RC_CHATROOM_NOT_EXIST)
-        change = partial(table.change, place=room.place, is_muted=is_muted, is_kept=is_kept)
+        change = partial(
+            table.change,
+            place=room.place,
+            is_muted=is_muted,
+            is_kept=is_kept,
+            is_paused=is_paused,
+            lifetime=lifetime,
+        )
         await self._data.write(change)
         if is_muted is not None:
             room.is_muted = is_muted
+        if is_paused is not None:
+            room.is_paused = is_paused
         if is_kept is not None:
             room.is_kept = is_kept
             self._kept.pop(room.place, None)
             if is_kept:
                 self._kept[room.place] = None
+        if lifetime is not None:
+            room.lifetime = lifetime
+            if room.lifetime.ends:
+                heappush(self._ends, (room.lifetime.ends, room.place))
         if not room.members:
             # Time counts from now, if it counts at all.
-            self.attendance.emptied(room.place)
+            self.attendance.emptied(room)
 
     def kept(self, app: str) -> list[str]:
         """Ids of the rooms of an app that last while nobody is in."""
         return [place.id for place in self._kept if place.app == app]
+
+    async def muted(self, app: str) -> list[str]:
+        """Ids of the rooms in which only the allowed may speak."""
+        return await self._data.write(partial(table.muted, app=app))
+
+    async def listed(self, app: str, *, after: str, count: int) -> list[str]:
+        """Ids of the next rooms of an app, in the order of the ids."""
+        return await self._data.read(partial(table.listed, app=app, after=after, count=count))
 
     # -- beginning and end -----------------------------------------------------------
 
@@ -315,20 +359,33 @@ class Rooms:
         self.attendance.put_out(self._existing)
         for place in self.attendance.idle():
             start(self._retire(place), _log)
+        now = self._clock.now()
+        while self._ends and self._ends[0][0] <= now:
+            _, place = heappop(self._ends)
+            start(self._end(place, now), _log)
 
     async def _retire(self, place: Place) -> None:
         """Destroy a room if still nobody is in."""
         room = await self.load(place.app, place.id)
         if not (room.members or room.is_kept):
-            await self.destroy(place.app, place.id)
+            await self.destroy(place.app, place.id, why=Why.IDLE)
+
+    async def _end(self, place: Place, now: int) -> None:
+        """Destroy a room if its time has come, and it has not got another one since."""
+        room = await self.load(place.app, place.id)
+        if 0 < room.lifetime.ends <= now:
+            await self.destroy(place.app, place.id, why=Why.IDLE)
 
     def _make(self, room: Room, name: str, time: TimeMs) -> Callable[[Connection], None]:
         """A room exists from now on; returns what makes it so in the store."""
         room.open(name, time)
         self._existing[room.place] = room
+        self.count[room.place.app] += 1
+        for call in self.on_created:
+            call(room.place)
         return partial(table.create, place=room.place, name=name, time=time)
 
-    def _close(self, room: Room) -> None:
+    def _close(self, room: Room, why: Why = Why.CALL) -> None:
         """A room exists no more; harmless if it has been closed before."""
         if not room.exists:
             return
@@ -336,9 +393,12 @@ class Rooms:
         room.close()
         self._kept.pop(room.place, None)
         del self._existing[room.place]
+        self.count[room.place.app] -= 1
         self._known.forget(room.place)
         for call in self.on_destroyed:
             call(room.place)
+        for tell in self.on_ended:
+            tell(room.place, why)
 
     async def _find(self, app: str, id: str) -> Room:
         if not is_user_id(id):
@@ -348,7 +408,12 @@ class Rooms:
     def _read(self, connection: Connection, place: Place) -> Room:
         row = table.room(connection, place=place, count=KEPT_MESSAGES)
         return Room(
-            place, row, rules=self.rules, cast=self.cast, page_bytes=self._limits.pull_bytes
+            place,
+            row,
+            rules=self.rules,
+            cast=self.cast,
+            priorities=self._priorities,
+            page_bytes=self._limits.pull_bytes,
         )
 
 

@@ -133,9 +133,29 @@ class ConversationSettings:
     async def mute(
         self, app: str, user: str, type: ConversationType, target: str, *, level: str
     ) -> None:
-        """Mute one conversation: level "1"; "0" is not muted."""
+        """Say how loud one conversation is, -1 to 5: level "1" is muted; "0" is not."""
+        await self._put(app, user, type, target, _SILENT, level)
+
+    async def put_on_top(
+        self, app: str, user: str, type: ConversationType, target: str, *, is_top: bool
+    ) -> None:
+        """Keep one conversation on top of the list, or no longer."""
+        await self._put(app, user, type, target, _TOP, str(int(is_top)))
+
+    async def mute_type(self, app: str, user: str, type: int, *, level: int) -> None:
+        """Say how loud all conversations of a type are that have no level of their own, -1 to 5.
+
+        33003 for a type that lists do not have.
+        """
+        if type not in LISTED:
+            raise ServiceError(ErrorCode.BIZ_ERROR_INVALID_PARAMETER)
         key = (app, user)
-        await self._write(key, partial(_put, key=key, changes=[(type, target, _SILENT, level)]))
+        await self._write(key, partial(_put_level, key=key, type=type, level=level))
+
+    async def level_of_type(self, app: str, user: str, type: int) -> int:
+        """How loud conversations of a type are; 0 if nobody has said."""
+        levels = await self._data.write(partial(table.levels, app=app, user=user, version=-1))
+        return next((each.level for each in levels if each.type == type), 0)
 
     async def is_muted(self, app: str, user: str, type: ConversationType, target: str) -> bool:
         """Whether the user has muted a conversation."""
@@ -200,6 +220,12 @@ class ConversationSettings:
         await self._write(
             caller.key, partial(_put, key=caller.key, changes=changes), device=caller.device
         )
+
+    async def _put(
+        self, app: str, user: str, type: ConversationType, target: str, kind: int, value: str
+    ) -> None:
+        key = (app, user)
+        await self._write(key, partial(_put, key=key, changes=[(type, target, kind, value)]))
 
     async def _write(
         self,

@@ -59,17 +59,18 @@ class Data:
         self._store.read(query, _settling(answer))
         return answer
 
-    def write(self, change: Callable[[Connection], T]) -> Pending[T]:
+    def write(self, change: Callable[[Connection], T], *, is_part: bool = False) -> Pending[T]:
         """Run ``change`` after everything that was written before, and commit it.
 
-        If it raises, nothing of it is done and nobody else's change suffers.
+        If it raises, nothing of it is done and nobody else's change suffers. ``is_part``: of what
+        was appended or written just now, so it is not refused for itself alone.
         """
         now = self._clock.now()
         if now > self._noted:
             self._noted = now + AHEAD
             self._store.write(partial(note, time=self._noted), self._was_noted)
         answer: Pending[T] = Pending()
-        self._store.write(change, _settling(answer))
+        self._store.write(change, _settling(answer), is_part=is_part)
         return answer
 
     def _was_noted(self, result: StoreError | ServiceError | None) -> None:

@@ -16,10 +16,11 @@ import msgspec
 
 from improto import contents, payloads
 from improto.codes import CommandType, ConversationType, ErrorCode
-from improto.contents import DEFAULT, ExtFlag, Unknown
+from improto.contents import DEFAULT, ExtFlag, Text, Unknown
 from improto.operations import Topic
 from improto_server.services import ServiceError
 from improto_server.services.access import conversation_type
+from improto_server.services.audit import Dropped
 from improto_server.services.items import as_read, readable, sent_item
 from improto_server.services.letters import Letter
 from improto_server.store import Place, recalls
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
     from improto_server.clock import MessageClock, UserKey
     from improto_server.hub import Hub
     from improto_server.services import Caller, Operations
+    from improto_server.services.audit import Audit
     from improto_server.services.data import Data
     from improto_server.services.messages import Messages
     from improto_server.services.routing import Routing
+    from improto_server.services.words import Words
     from improto_server.store.recalls import Original
 
 _MINUTE: Final = 60 * 1000
@@ -63,6 +66,8 @@ class Edits:
         hub: Hub,
         messages: Messages,
         routing: Routing,
+        words: Words,
+        audit: Audit,
         content_bytes: int,
         within_minutes: int,
     ) -> None:
@@ -71,6 +76,8 @@ class Edits:
         self._hub = hub
         self._messages = messages
         self._routing = routing
+        self._words = words
+        self._audit = audit
         self._most_bytes = content_bytes
         self._window = within_minutes * _MINUTE
 
@@ -89,8 +96,9 @@ class Edits:
         20116 if the conversation is neither private nor a group, or the message is one of those
         that history does not keep or that the server acts upon; 33401 if there is no such message,
         it was taken back, or somebody else sent it; 20114 if it is too old; 20115 if the content
-        is too large; 33003 if it is no JSON object or does not fit the message's type; 20604 for
-        too many per second, together with what else the device sends.
+        is too large; 33003 if it is no JSON object or does not fit the message's type; 21501 for a
+        sensitive word; 20605 if the application does not want it (rest 10.4); 20604 for too many
+        per second, together with what else the device sends.
         """
         if caller.device is not None and not self._messages.admits(caller.device):
             raise ServiceError(ErrorCode.SEND_FREQUENCY_TOO_FAST)
@@ -103,6 +111,7 @@ class Edits:
         if len(content) > self._most_bytes:
             raise ServiceError(ErrorCode.MESSAGE_SIZE_EXCEEDED)
         people = await self._find_people(caller, type, request.targetId)
+        request = await self._audited(caller, type, request)
         keys = (*people, caller.key)
         if type is ConversationType.GROUP:
             keys = (Place(caller.app, type, request.targetId).key, *keys)
@@ -152,6 +161,28 @@ class Edits:
             raise ServiceError(refusal)
         return self._routing.route(letter).inboxes
 
+    async def _audited(
+        self, caller: Caller, type: ConversationType, request: payloads.MsgChangeReq
+    ) -> payloads.MsgChangeReq:
+        """The request as the application wants it, if it did not make it. 20605: it does not."""
+        if caller.device is None or not self._audit.has_app(caller.app):
+            return request
+        find = partial(_find, caller=caller, type=type, request=request)
+        original = await self._data.write(find)
+        if not self._audit.asks(caller.app, original.object_name):
+            return request
+        content = request.content.encode()
+        try:
+            wanted = await self._audit.ask(
+                caller.key, caller.device, type, request.targetId, original.object_name, content
+            )
+        except Dropped:
+            raise ServiceError(ErrorCode.OPERATION_BLOCKED) from None
+        changed = payloads.MsgChangeReq()
+        changed.CopyFrom(request)
+        changed.content = wanted.decode(errors="replace")
+        return changed
+
     def _change(
         self,
         connection: Connection,
@@ -162,19 +193,8 @@ class Edits:
         time: int,
     ) -> tuple[Original, bytes]:
         """The message as it was, and its new body."""
-        app, user, *_ = caller
-        sent_at = time_of(request.msgUID)
-        original = sent_at and recalls.find(
-            connection,
-            app=app,
-            user=user,
-            type=type,
-            target=request.targetId,
-            uid=request.msgUID,
-            time=sent_at,
-        )
-        if not original or not original.item or original.sender != user:
-            raise ServiceError(ErrorCode.MODIFIED_MESSAGE_IS_NOT_SENT)
+        app = caller.app
+        original = _find(connection, caller=caller, type=type, request=request)
         if not original.in_history or original.object_name in self._messages.checks:
             raise ServiceError(ErrorCode.MESSAGE_UNSUPPORTED_MODIFY)
         if self._window and time - original.time > self._window:
@@ -182,6 +202,10 @@ class Edits:
         content = request.content.encode()
         if not _fits(original.object_name, content):
             raise ServiceError(ErrorCode.BIZ_ERROR_INVALID_PARAMETER)
+        if original.object_name == Text.object_name and (
+            caller.device is not None or self._words.screens_posts
+        ):
+            content = self._words.censor(app, content)
         down = payloads.decode(payloads.DownStreamMessage, original.item)
         down.content = content
         down.extStatus |= _EDITED
@@ -197,6 +221,29 @@ class Edits:
             item=item,
         )
         return original, item
+
+
+def _find(
+    connection: Connection,
+    *,
+    caller: Caller,
+    type: ConversationType,
+    request: payloads.MsgChangeReq,
+) -> Original:
+    """The message, if it is there and the caller's. 33401: it is not."""
+    sent_at = time_of(request.msgUID)
+    original = sent_at and recalls.find(
+        connection,
+        app=caller.app,
+        user=caller.user_id,
+        type=type,
+        target=request.targetId,
+        uid=request.msgUID,
+        time=sent_at,
+    )
+    if not original or not original.item or original.sender != caller.user_id:
+        raise ServiceError(ErrorCode.MODIFIED_MESSAGE_IS_NOT_SENT)
+    return original
 
 
 def _fits(object_name: str, content: bytes) -> bool:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from improto import payloads
+from improto import contents, payloads
 from improto.codes import ConversationType, ErrorCode
 from improto.contents import ExpansionChange, UpFlag
 from improto_server.services import ServiceError
@@ -25,6 +25,7 @@ from improto_server.uids import time_of
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from improto_server.clock import UserKey
     from improto_server.hub import Hub
     from improto_server.services.data import Data
     from improto_server.services.letters import Letter
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
     from improto_server.services.rosters import Rosters
 
 KEYS_AT_ONCE: Final = 20
-"""Of one change (messages 8.6)."""
+"""Of one change of a client's (messages 8.6)."""
+
+KEYS_OF_APPLICATIONS: Final = 100
+"""Of one change of the application's (rest 9.3)."""
 
 MOST_KEYS: Final = 300
 """Of one message (messages 8.6)."""
@@ -47,6 +51,22 @@ inbox (session 8.3), because a message must fit into a frame with all that hangs
 _KEY: Final = re.compile(r"[A-Za-z0-9=+\-_/]{1,32}")
 _EXPANDABLE: Final = int(UpFlag.EXPANDABLE)
 _GROUPS: Final = frozenset({ConversationType.GROUP, ConversationType.DISCUSSION})
+
+
+class Attached(NamedTuple):
+    """What hangs on a message."""
+
+    time: int
+    """When the message was sent, in milliseconds since 1970."""
+    pairs: dict[str, str]
+
+
+class _Where(NamedTuple):
+    """The conversation of a message, as the one who changes it sees it."""
+
+    sender: UserKey
+    type: ConversationType
+    target: str
 
 
 class _Change(msgspec.Struct, rename={"delete": "del"}):
@@ -69,6 +89,7 @@ class Expansions:
     def __init__(self, *, data: Data, hub: Hub, messages: Messages, rosters: Rosters) -> None:
         self._data = data
         self._hub = hub
+        self._messages = messages
         self._rosters = rosters
         messages.checks[ExpansionChange.object_name] = self.change
 
@@ -80,32 +101,74 @@ class Expansions:
         none, a key is not 1 to 32 of ``A-Z a-z 0-9 = + - _ /``, or a value is longer than 4096
         characters.
         """
-        change = _parse(letter.up.content)
+        change = _parse(letter.up.content, most=KEYS_AT_ONCE)
+        await self._apply(_Where(letter.sender, letter.type, letter.target), change)
+
+    # -- for the application -------------------------------------------------------------
+
+    async def change_for(
+        self,
+        app: str,
+        user: str,
+        type: ConversationType,
+        target: str,
+        change: ExpansionChange,
+        *,
+        in_sent_box: bool,
+    ) -> None:
+        """Do the same in the name of a user, wherever he is, with up to 100 keys, and tell the
+        others; ``in_sent_box``: his own devices as well."""
+        content = contents.encode(change)
+        where = _Where((app, user), type, target)
+        notice = payloads.UpStreamMessage(
+            classname=ExpansionChange.object_name, content=content, sessionId=0
+        )
+        fault = self._messages.fault(type, target, notice)
+        if fault is not None:
+            raise ServiceError(fault)
+        await self._apply(where, _parse(content, most=KEYS_OF_APPLICATIONS))
+        await self._messages.post(app, user, type, target, notice, in_sent_box=in_sent_box)
+
+    async def attached(self, app: str, uid: str) -> Attached | None:
+        """What is attached to a message of an app; None if there is none with this uid."""
+        time = time_of(uid)
+        if time is None:
+            return None
+        item = await self._data.read(partial(recalls.item, app=app, uid=uid, time=time))
+        if not item:
+            return None
+        pairs = _pairs(payloads.decode(payloads.DownStreamMessage, item).extraContent)
+        return Attached(time, {key: str(pair.get("v", "")) for key, pair in pairs.items()})
+
+    # -- how it is done --------------------------------------------------------------
+
+    async def _apply(self, where: _Where, change: _Change) -> None:
+        """Merge a change into the message that it is about."""
         time = time_of(change.mid)
-        if time is None or letter.type not in LISTED:
+        if time is None or where.type not in LISTED:
             raise ServiceError(ErrorCode.MESSAGE_KV_NOT_SUPPORT)
-        app, sender = letter.sender
-        await self._data.write(partial(_merge, letter=letter, time=time, change=change))
+        app, sender = where.sender
+        await self._data.write(partial(_merge, where=where, time=time, change=change))
         # What is kept in memory for them has no longer what the store has.
-        if letter.type in _GROUPS:
-            roster = await self._rosters.load(Place(app, letter.type, letter.target))
+        if where.type in _GROUPS:
+            roster = await self._rosters.load(Place(app, where.type, where.target))
             people = roster.inboxes
         else:
-            people = ((app, sender), (app, letter.target))
+            people = ((app, sender), (app, where.target))
         for key in people:
             online = self._hub.find(key)
             if online is not None:
                 online.inbox.forget(time, time)
 
 
-def _parse(content: bytes) -> _Change:
+def _parse(content: bytes, *, most: int) -> _Change:
     try:
         change = _decode_change(content)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise ServiceError(ErrorCode.BIZ_ERROR_INVALID_PARAMETER) from None
     put = change.put or {}
     keys = [*put, *(change.delete or ())]
-    if len(keys) > KEYS_AT_ONCE:
+    if len(keys) > most:
         raise ServiceError(ErrorCode.EXPANSION_LIMIT_EXCEET)
     if not all(map(_KEY.fullmatch, keys)) or any(
         len(value) > VALUE_CHARACTERS for value in put.values()
@@ -114,14 +177,14 @@ def _parse(content: bytes) -> _Change:
     return change
 
 
-def _merge(connection: Connection, *, letter: Letter, time: int, change: _Change) -> None:
-    app, sender = letter.sender
+def _merge(connection: Connection, *, where: _Where, time: int, change: _Change) -> None:
+    app, sender = where.sender
     original = recalls.find(
         connection,
         app=app,
         user=sender,
-        type=letter.type,
-        target=letter.target,
+        type=where.type,
+        target=where.target,
         uid=change.mid,
         time=time,
     )

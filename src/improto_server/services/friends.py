@@ -37,7 +37,7 @@ from improto_server.services.friend_rules import (
     require,
     status_of,
 )
-from improto_server.services.managed_rules import ListType, listing, read_page, token
+from improto_server.services.pages import ListType, listing, read_page
 from improto_server.store import friends as table
 from improto_server.store.friends import Application
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from improto_server.services.data import Data
     from improto_server.services.events import Events
     from improto_server.services.friend_changes import Outcome
-    from improto_server.services.managed_rules import Page
+    from improto_server.services.pages import Page
     from improto_server.store.friends import Friend
 
 _EACH_OTHERS: Final = 3
@@ -288,8 +288,7 @@ class Friends:
                 most=page.size + 1,
             )
         )
-        rows = found[: page.size]
-        more = token(rows[-1].since, rows[-1].number) if len(found) > page.size else ""
+        rows, more = page.cut(found, lambda row: (row.since, row.number))
         infos = payloads.FriendUserInfos(list=map(friend_info, rows))
         return listing(ListType.FRIENDS, infos, next_token=more)
 
@@ -304,9 +303,7 @@ class Friends:
                 most=page.size + 1,
             )
         )
-        rows = found[: page.size]
-        last = rows[-1][0] if len(found) > page.size else None
-        more = token(last.time, last.number) if last is not None else ""
+        rows, more = page.cut(found, lambda row: (row[0].time, row[0].number))
         infos = payloads.FriendInviteInfos()
         now = self._clock.now()
         for one, name, portrait in rows:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
 from improto.codes import ErrorCode
+from improto.contents import (
+    ChatroomBan,
+    ChatroomBlock,
+    ChatroomMemberChange,
+    ChatroomSync,
+    ConfigChangeRequest,
+)
 from improto.frames import TimeMs
 from improto_server.errors import ServiceError
 
@@ -23,11 +30,26 @@ if TYPE_CHECKING:
     from improto_server.services.rosters import Roster
 
 
+SERVER_ONLY: Final = tuple(
+    kind.object_name
+    for kind in (
+        ChatroomBan,
+        ChatroomBlock,
+        ChatroomMemberChange,
+        ChatroomSync,
+        ConfigChangeRequest,
+    )
+)
+"""SDK 5 obeys these, or believes them: it leaves a room, or tells who has (sdk5 9, 10)."""
+
+
 class Sent(Struct, frozen=True, kw_only=True, gc=False):
     """What became of a message."""
 
     uid: str
     time: TimeMs
+    has_replaced_words: bool = False
+    """Others read it with words replaced, which its sender is told (codes 4)."""
 
 
 class Letter(NamedTuple):
@@ -47,6 +69,8 @@ class Letter(NamedTuple):
     """The operation and the payload by which the sender's other devices are shown it."""
     in_sent_box: bool = True
     """Whether the sender finds it among what he has sent, if he may have many devices."""
+    has_replaced_words: bool = False
+    """Sensitive words in it were replaced (rest 9.1)."""
 
 
 Done: TypeAlias = "Callable[[Sent | ErrorCode], None]"

@@ -28,13 +28,10 @@ from improto_server.services.managed_rules import (
     GroupOperation,
     Happening,
     JoinPermission,
-    ListType,
     check_text,
     check_users,
-    listing,
-    read_page,
-    token,
 )
+from improto_server.services.pages import ListType, listing, read_page
 from improto_server.store import group_applications as table
 from improto_server.store.group_applications import Application
 from improto_server.store.managed_groups import Person
@@ -184,7 +181,7 @@ class ManagedApplications:
 
         ``order`` 0 is oldest first, 1 newest first. 25403: more than
         :data:`.managed_rules.PAGE_APPLICATIONS` a page. 25432: see
-        :func:`.managed_rules.read_page`.
+        :func:`.pages.read_page`.
         """
         self._charters.check_on()
         page = read_page(request.page, most=PAGE_APPLICATIONS)
@@ -198,8 +195,7 @@ class ManagedApplications:
                 most=page.size + 1,
             )
         )
-        rows = found[: page.size]
-        more = token(rows[-1].applied, rows[-1].number) if len(found) > page.size else ""
+        rows, more = page.cut(found, lambda row: (row.applied, row.number))
         named = {name for one in rows for name in (one.joiner, one.inviter, one.handler) if name}
         people = await self._charters.people(caller, named)
         now = self._charters.clock.now()

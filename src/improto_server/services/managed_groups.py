@@ -27,20 +27,17 @@ from improto_server.services.managed_rules import (
     REMOVE,
     GroupOperation,
     Happening,
-    ListType,
     ProfileChange,
     Role,
     check_count,
     check_group_id,
     check_text,
     check_users,
-    listing,
     profile,
     read_extension,
-    read_page,
     read_settings,
-    token,
 )
+from improto_server.services.pages import ListType, listing, read_page
 from improto_server.store import managed_groups as table
 from improto_server.store import managed_lists as lists
 
@@ -202,7 +199,7 @@ class ManagedGroups:
 
         ``order`` 1 is oldest first, 0 newest first: other way round than in all other lists, as
         the SDK has it. RC_ENTRUST_SERVER_PARAMETER_ERROR (25403): no such role, or more than
-        :data:`.managed_rules.PAGE_GROUPS` a page. 25432: see :func:`.managed_rules.read_page`.
+        :data:`.managed_rules.PAGE_GROUPS` a page. 25432: see :func:`.pages.read_page`.
         """
         self._charters.check_on()
         page = read_page(request.page, most=PAGE_GROUPS)
@@ -219,8 +216,7 @@ class ManagedGroups:
                 most=page.size + 1,
             )
         )
-        rows = found[: page.size]
-        more = token(rows[-1].since, rows[-1].number) if len(found) > page.size else ""
+        rows, more = page.cut(found, lambda row: (row.since, row.number))
         return _groups(rows, next_token=more)
 
     async def joined(

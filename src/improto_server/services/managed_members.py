@@ -26,16 +26,13 @@ from improto_server.services.managed_rules import (
     REMOVE,
     GroupOperation,
     Happening,
-    ListType,
     MemberEdit,
     ProfileChange,
     Role,
     check_text,
     check_users,
-    listing,
-    read_page,
-    token,
 )
+from improto_server.services.pages import ListType, listing, read_page
 from improto_server.store import managed_groups as table
 
 if TYPE_CHECKING:
@@ -260,7 +257,7 @@ class ManagedMembers:
 
         ``order`` 0 is oldest first, 1 newest first. 25418: the caller is no member. 25403: no
         such role, no such kind of robots, or more than :data:`.managed_rules.PAGE_MEMBERS` a
-        page. 25432: see :func:`.managed_rules.read_page`.
+        page. 25432: see :func:`.pages.read_page`.
         """
         page = read_page(request.page, most=PAGE_MEMBERS)
         role, robots = request.roleType, request.botType
@@ -279,8 +276,8 @@ class ManagedMembers:
         if page.after is not None:
             after = page.after
             places = [one for one in places if (one < after if page.order else one > after)]
-        more = token(*places[page.size - 1]) if len(places) > page.size else ""
-        users = [user for _, user in places[: page.size]]
+        found, more = page.cut(places, lambda place: place)
+        users = [user for _, user in found]
         return await self._listing(caller, group, users, next_token=more, total=total)
 
     async def by_id(

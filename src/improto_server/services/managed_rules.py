@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from improto import payloads
 from improto.codes import ErrorCode
@@ -17,8 +17,6 @@ from improto_server.services.accounts import is_user_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sized
-
-    from improto.payloads import Message
 
 
 class Role(enum.IntEnum):
@@ -101,16 +99,6 @@ class ProfileChange(enum.IntEnum):
     REMARK_REMOVED = 3
 
 
-class ListType(enum.IntEnum):
-    """What a ChannelsListResult holds."""
-
-    MEMBERS = 1
-    APPLICATIONS = 2
-    GROUPS = 3
-    FRIENDS = 11
-    FRIEND_APPLICATIONS = 12
-
-
 ADD: Final = 1
 REMOVE: Final = 2
 """``operateType`` of whoever adds or removes something."""
@@ -154,8 +142,6 @@ GROUPS_AT_ONCE: Final = 20
 WAITING: Final = 1000
 """Applications and invitations of one group that nobody has answered. Ours."""
 
-PAGE: Final = 50
-"""Entries of a page if the request does not say."""
 PAGE_MEMBERS: Final = 100
 PAGE_GROUPS: Final = 100
 PAGE_APPLICATIONS: Final = 200
@@ -169,7 +155,6 @@ DAY: Final = 86_400_000
 """Milliseconds."""
 
 _GROUP_ID = re.compile(r"[a-zA-Z0-9+=\-_|:]{1,64}")
-_TOKEN_CHARACTERS: Final = 100
 
 
 def check_group_id(id: str) -> None:
@@ -258,67 +243,12 @@ def profile(values: Mapping[str, str]) -> list[payloads.ProfileInfo]:
     return [payloads.ProfileInfo(key=key, value=value) for key, value in values.items()]
 
 
-class Page(NamedTuple):
-    """Which piece of a list somebody wants."""
-
-    size: int
-    after: tuple[int, str] | None
-    """Time and name of the last entry that is known; None: from the beginning."""
-    order: int
-
-    @property
-    def after_number(self) -> tuple[int, int] | None:
-        """The same where names are numbers. RC_PAGE_TOKEN_PARSING_FAILED (25432): they are not."""
-        if self.after is None:
-            return None
-        time, name = self.after
-        return time, _number(name)
-
-
-def read_page(page: payloads.ChannelsPageParam, *, most: int) -> Page:
-    """RC_ENTRUST_SERVER_PARAMETER_ERROR (25403): more than ``most`` entries, or no such order.
-
-    RC_PAGE_TOKEN_PARSING_FAILED (25432): we have given out no such token.
-    """
-    size = page.size or PAGE
-    if not 1 <= size <= most or page.order not in (0, 1):
-        raise ServiceError(ErrorCode.RC_ENTRUST_SERVER_PARAMETER_ERROR)
-    if not page.pageToken:
-        return Page(size, None, page.order)
-    time, _, name = page.pageToken[:_TOKEN_CHARACTERS].partition(".")
-    return Page(size, (_number(time), name), page.order)
-
-
-def token(time: int, name: object) -> str:
-    """Where to go on after an entry."""
-    return f"{time}.{name}"
-
-
-def listing(
-    kind: ListType, infos: Message, *, next_token: str = "", total: int | None = None
-) -> payloads.ChannelsListResult:
-    """A list. It always has a page: the SDK fails without (sdk5 8.5).
-
-    ``next_token``: there is more, and how to ask for it.
-    """
-    page = payloads.ChannelsPageParam(hasNext=bool(next_token), pageToken=next_token)
-    if total is not None:
-        page.total = total
-    return payloads.ChannelsListResult(listType=int(kind), result=payloads.encode(infos), page=page)
-
-
 def _permission(key: str, value: str) -> str:
     if not (value.isascii() and value.isdecimal()):
         raise _refusal(ErrorCode.RC_GROUP_PARAMETER_VALUE_CAN_ONLY_BE_NUMBERS, key)
     if len(value) > 1 or int(value) > PERMISSIONS[key]:
         raise _refusal(ErrorCode.RC_ENTRUST_SERVER_PARAMETER_ERROR, key)
     return value
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise ServiceError(ErrorCode.RC_PAGE_TOKEN_PARSING_FAILED)
-    return int(text)
 
 
 def _refusal(code: ErrorCode, field: str) -> ServiceError:

@@ -22,25 +22,16 @@ from typing import TYPE_CHECKING, Final
 
 from improto import payloads
 from improto.codes import ConversationType, ErrorCode
-from improto.contents import (
-    ChatroomBan,
-    ChatroomBlock,
-    ChatroomMemberChange,
-    ChatroomSync,
-    ConfigChangeRequest,
-    ReadReceipt,
-    SyncReadStatus,
-    Typing,
-    UpFlag,
-)
+from improto.contents import ReadReceipt, SyncReadStatus, Typing, UpFlag
 from improto.errors import DecodeError
 from improto.frames import TimeMs
 from improto.operations import Kind
 from improto_server.errors import ServiceError
 from improto_server.inbox import Entry
 from improto_server.services.accounts import is_user_id
+from improto_server.services.audit import Dropped
 from improto_server.services.items import Mentions, mentions, received_item, sent_item
-from improto_server.services.letters import Letter, Route, Sent, refuse
+from improto_server.services.letters import SERVER_ONLY, Letter, Route, Sent, refuse
 from improto_server.services.reading import read_until
 from improto_server.services.reserve import Reserve
 from improto_server.services.rosters import is_place_id
@@ -58,16 +49,22 @@ if TYPE_CHECKING:
     from improto.operations import Operation
     from improto_server.clock import MessageClock
     from improto_server.hub import Device, DevicePolicy, Hub
+    from improto_server.services.audit import Audit
     from improto_server.services.chatrooms import Rooms
     from improto_server.services.data import Data
     from improto_server.services.delivery import Delivery
     from improto_server.services.letters import Check, Done
     from improto_server.services.rosters import Rosters
     from improto_server.services.routing import Routing
+    from improto_server.services.words import Words
     from improto_server.store import Store, Stored
 
 OBJECT_NAME_CHARACTERS: Final = 64
 """The longest object name. SDKs and applications stay below 32 (messages 4)."""
+
+MOST_WAITING: Final = 100
+"""Messages of one device that wait while the application is asked about an earlier one; it may take
+seconds for each. Ours."""
 
 # Plain numbers: members of enumerations are slow in protobuf and in SQLite.
 _STORED: Final = int(UpFlag.STORED)
@@ -75,18 +72,6 @@ _PRIVATE: Final = int(ConversationType.PRIVATE)
 _TYPING: Final = Typing.object_name
 _SYNC_READ_STATUS: Final = SyncReadStatus.object_name
 _READ_MARKS: Final = frozenset({ReadReceipt.object_name, SyncReadStatus.object_name})
-
-_SERVER_ONLY: Final = tuple(
-    kind.object_name
-    for kind in (
-        ChatroomBan,
-        ChatroomBlock,
-        ChatroomMemberChange,
-        ChatroomSync,
-        ConfigChangeRequest,
-    )
-)
-"""SDK 5 obeys these, or believes them: it leaves a room, or tells who has (sdk5 9, 10)."""
 
 _JSON_NULL: Final = re.compile(rb"[ \t\r\n]*null[ \t\r\n]*")
 """The newer SDKs fail on a content that is the JSON value null (messages 5)."""
@@ -100,6 +85,8 @@ class Messages:
     * ``checks``, by object name: called before a letter is sent.
     * ``sequels``, by object name: called when a letter of a device is stored, and acknowledged.
     * ``on_stored``: called with every letter that is stored, and acknowledged.
+    * ``on_append``: called with every letter on its way to the store; what is written there is
+      written in the same transaction.
     """
 
     def __init__(
@@ -113,6 +100,8 @@ class Messages:
         routing: Routing,
         rosters: Rosters,
         rooms: Rooms,
+        words: Words,
+        audit: Audit,
         limits: Limits,
         devices: DevicePolicy,
         monotonic: Callable[[], float],
@@ -124,15 +113,18 @@ class Messages:
         self._routing = routing
         self._rosters = rosters
         self._rooms = rooms
+        self._words = words
+        self._audit = audit
         self._limits = limits
         self._devices = devices
         self._monotonic = monotonic
         self._uids = UidMaker()
         self.reserve = Reserve(data)
         """Through which status messages have to go."""
-        self.checks: dict[str, Check] = dict.fromkeys(_SERVER_ONLY, refuse)
+        self.checks: dict[str, Check] = dict.fromkeys(SERVER_ONLY, refuse)
         self.sequels: dict[str, Callable[[Letter], None]] = {}
         self.on_stored: list[Callable[[Letter, Route, NewMessage], None]] = []
+        self.on_append: list[Callable[[Letter, NewMessage], None]] = []
         self._failures: list[StoreError] = []
 
     # -- what devices send -----------------------------------------------------------
@@ -148,7 +140,8 @@ class Messages:
     ) -> None:
         """A device sends a message; ``data`` is its UpStreamMessage.
 
-        Refused are: too many per second (20604); an UpStreamMessage that does not parse, a
+        Refused are: too many per second, or while many of its messages wait for the application's
+        word (20604); an UpStreamMessage that does not parse, a
         target that cannot be an id (20407 for those of groups), an object name that is empty or
         too long, and a content that is JSON null (33003); a content above
         ``limits.content_bytes`` (30016); and what operations 2.2 says of those who may not send.
@@ -182,6 +175,8 @@ class Messages:
         )
         if device.backlog is None:
             self._submit(letter, done)
+        elif len(device.backlog) >= MOST_WAITING and self._audit.has_app(letter.sender[0]):
+            done(ErrorCode.SEND_FREQUENCY_TOO_FAST)
         else:
             device.backlog.append(partial(self._submit, letter, done))
 
@@ -220,6 +215,8 @@ class Messages:
             copied_as=copied_as,
             in_sent_box=in_sent_box,
         )
+        if device is None and self._words.screens_posts:
+            letter = self._words.screen(letter)
         if type in GROUPS:
             await self._rosters.load(Place(app, type, target))
         elif type is ConversationType.CHATROOM:
@@ -254,6 +251,8 @@ class Messages:
             raise ServiceError(fault)
         inboxes = tuple((app, name) for name in receivers)
         letter = Letter((app, sender), type, target, up, True, None, None, None)
+        if self._words.screens_posts:
+            letter = self._words.screen(letter)
         answers: list[Sent | ErrorCode] = []
         self._accept(letter, Route(inboxes), answers.append)
         (sent,) = answers
@@ -264,7 +263,8 @@ class Messages:
         if not device.is_open:
             return
         if isinstance(sent, Sent):
-            device.peer.acknowledge(message_id, timestamp=sent.time, uid=sent.uid)
+            status = ErrorCode.SENSITIVE_REPLACE if sent.has_replaced_words else 0
+            device.peer.acknowledge(message_id, timestamp=sent.time, status=status, uid=sent.uid)
         else:
             device.peer.acknowledge(message_id, timestamp=self._clock.now(), status=sent)
 
@@ -296,7 +296,9 @@ class Messages:
         """Send a letter, or make everything that its device sends wait for what is missing."""
         check = self.checks.get(letter.up.classname)
         missing = self._routing.missing(letter)
-        if check is None and missing is None:
+        # What the server acts upon nobody reads.
+        is_audited = check is None and self._audit.concerns(letter)
+        if check is None and missing is None and not is_audited:
             self._judge(letter, done)
             return
         backlog: deque[Callable[[], None]] = deque()
@@ -304,15 +306,21 @@ class Messages:
         assert device is not None
         device.backlog = backlog
 
-        def found(result: Exception | None) -> None:
+        def found(result: Letter | Exception) -> None:
             device.backlog = None
-            if isinstance(result, ServiceError):
+            if isinstance(result, Dropped):
+                time = self._clock.stamp(letter.sender)
+                uid = self._uids.make(
+                    time=time, conversation_type=int(letter.type), target=letter.target
+                )
+                done(Sent(uid=uid, time=time))
+            elif isinstance(result, ServiceError):
                 done(result.code)
-            elif result is not None:
+            elif isinstance(result, Exception):
                 _logger.error("a message could not be judged", exc_info=result)
                 done(ErrorCode.INTERNALERRROR)
             else:
-                self._judge(letter, done)
+                self._judge(result, done)
             while backlog:
                 if device.backlog is None:
                     backlog.popleft()()
@@ -320,21 +328,40 @@ class Messages:
                     device.backlog.extend(backlog)
                     return
 
-        start(self._prepare(letter, missing, check), found)
+        start(self._prepare(letter, missing, check, is_audited=is_audited), found)
 
     async def _prepare(
-        self, letter: Letter, missing: Coroutine[Any, Any, None] | None, check: Check | None
-    ) -> None:
+        self,
+        letter: Letter,
+        missing: Coroutine[Any, Any, None] | None,
+        check: Check | None,
+        *,
+        is_audited: bool,
+    ) -> Letter:
+        """The letter as it is to be sent. Raises ServiceError, and Dropped."""
         if missing is not None:
             await missing
+        if check is None and not is_audited:
+            return letter
+        refusal = self._routing.refusal(letter)
+        if refusal is not None:
+            raise ServiceError(refusal)
         if check is not None:
-            refusal = self._routing.refusal(letter)
-            if refusal is not None:
-                raise ServiceError(refusal)
             await check(letter)
+        if not is_audited:
+            return letter
+        judged = await self._audit.judge(self._words.screen(letter))
+        if self.fault(judged.type, judged.target, judged.up) is not None:
+            raise ServiceError(ErrorCode.OPERATION_BLOCKED)
+        return judged
 
     def _judge(self, letter: Letter, done: Done) -> None:
         refusal = self._routing.refusal(letter)
+        if refusal is None:
+            try:
+                letter = self._words.screen(letter)
+            except ServiceError as error:
+                refusal = error.code
         if refusal is None:
             self._accept(letter, self._routing.route(letter), done)
         else:
@@ -364,13 +391,15 @@ class Messages:
         )
         mentioning = mentions(item, up.sessionId) if roster is not None or inboxes else None
         if letter.is_status:
-            done(Sent(uid=uid, time=time))
+            done(Sent(uid=uid, time=time, has_replaced_words=letter.has_replaced_words))
             show = partial(self._show, letter, route, Entry(time, False, item), uid)
             self.reserve.call(time, show)
             return
         is_for_all = up.classname != _SYNC_READ_STATUS and (
             roster is not None or letter.type not in GROUPS
         )
+        # What is said by clients in a paused room is taken, and that is all (rest 8).
+        is_heard = room is None or letter.device is None or not room.is_paused
         message = NewMessage(
             app=app,
             uid=uid,
@@ -384,12 +413,15 @@ class Messages:
             item=item,
             receivers=() if roster is not None else tuple(name for _, name in inboxes),
             sent_box=room is None and letter.in_sent_box and self._devices.allows_many(app),
-            in_history=bool(up.sessionId & _STORED) and is_for_all,
-            in_stream=roster is not None or room is not None,
+            in_history=bool(up.sessionId & _STORED) and is_for_all and is_heard,
+            in_stream=roster is not None or (room is not None and is_heard),
             read_until=read_until(up, now=time) if up.classname in _READ_MARKS else None,
         )
         self._delivery.appended((letter.sender, *inboxes))
-        self._store.append(message, partial(self._stored, letter, route, message, mentioning, done))
+        answered = partial(self._stored, letter, route, message, mentioning, done)
+        if self._store.append(message, answered):
+            for call in self.on_append:
+                call(letter, message)
 
     def _stored(
         self,
@@ -408,11 +440,11 @@ class Messages:
             done(ErrorCode.INTERNALERRROR)
             return
         time = TimeMs(stored.time)
-        done(Sent(uid=stored.uid, time=time))
+        done(Sent(uid=stored.uid, time=time, has_replaced_words=letter.has_replaced_words))
         if stored.is_repeat:
             return
         entry = Entry(time, False, message.item)
-        if route.room is not None:
+        if route.room is not None and message.in_stream:
             route.room.add(letter.sender[1], letter.device, entry, message.object_name)
         self._receive(letter, route, entry, mentioning)
         if message.sent_box:

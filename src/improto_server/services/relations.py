@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from improto import payloads
 from improto.codes import ErrorCode
 from improto.operations import Topic
-from improto_server.errors import ServiceError, StatusAnswer
+from improto_server.errors import ListFull, ServiceError, StatusAnswer
 from improto_server.services.accounts import is_user_id
 
 if TYPE_CHECKING:
@@ -82,6 +82,18 @@ class Relations:
             raise StatusAnswer(NOT_LISTED)
 
     # -- for the application -------------------------------------------------------------
+
+    async def allow(self, key: UserKey, other: str) -> None:
+        """Put somebody on a user's white list; harmless if he is on it.
+
+        ListFull: :data:`BLACKLIST_USERS` are on it, as many as a blacklist takes.
+        """
+        standing = await self._standings.load(key)
+        if other in standing.allowed:
+            return
+        if len(standing.allowed) >= BLACKLIST_USERS:
+            raise ListFull(f"a white list has at most {BLACKLIST_USERS} users")
+        await self._standings.allow(key, other)
 
     async def block(self, key: UserKey, other: str) -> None:
         """Put somebody on a user's blacklist; harmless if he is on it.

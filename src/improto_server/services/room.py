@@ -15,12 +15,13 @@ from improto import payloads
 from improto.codes import ErrorCode
 from improto.frames import TimeMs
 from improto_server.services.items import sent_item
-from improto_server.store.chatrooms import Mark
+from improto_server.store.chatrooms import Lifetime, Mark
 
 if TYPE_CHECKING:
     from improto_server.clock import UserKey
     from improto_server.hub import Device
     from improto_server.inbox import Entry
+    from improto_server.services.priorities import Priorities
     from improto_server.services.roomcast import Roomcast
     from improto_server.store import Place
     from improto_server.store.chatrooms import RoomRow
@@ -76,7 +77,14 @@ class Room:
     """One chatroom. Only :class:`~improto_server.services.chatrooms.Rooms` changes it."""
 
     def __init__(
-        self, place: Place, row: RoomRow, *, rules: ChatroomRules, cast: Roomcast, page_bytes: int
+        self,
+        place: Place,
+        row: RoomRow,
+        *,
+        rules: ChatroomRules,
+        cast: Roomcast,
+        priorities: Priorities,
+        page_bytes: int,
     ) -> None:
         self.place = place
         self.key: UserKey = place.key
@@ -88,6 +96,9 @@ class Room:
         """True: only those with :attr:`.Mark.ALLOWED` may speak."""
         self.is_kept = row.is_kept
         """True: it lasts while nobody is in."""
+        self.is_paused = row.is_paused
+        """True: what clients say is taken and not passed on."""
+        self.lifetime = row.lifetime
         self.marks = row.marks
         """Of each kind user ids and until when."""
         self.members: dict[str, TimeMs] = {}
@@ -96,6 +107,7 @@ class Room:
         """Time of the newest message, or since when the room exists."""
         self._rules = rules
         self._cast = cast
+        self._priorities = priorities
         self._page_bytes = page_bytes
         # The oldest first.
         self._messages: deque[RoomMessage] = deque()
@@ -130,6 +142,10 @@ class Room:
         """Whether this is kept of the user, and its time is not over."""
         return self.marks[mark].get(user_id, 0) > now
 
+    def is_protected(self, user_id: str) -> bool:
+        """Whether the user stays in while he is away, and is always heard; that has no end."""
+        return user_id in self.marks[Mark.PROTECTED]
+
     # -- what was said ---------------------------------------------------------------
 
     def add(self, sender: str, device: Device | None, entry: Entry, object_name: str) -> None:
@@ -137,7 +153,11 @@ class Room:
 
         In a busy room one of low priority is left out: it is stored, and nobody is told.
         """
-        if not self.exists or self._is_dropped(entry.time, object_name):
+        if not self.exists:
+            return
+        is_dropped = self._is_dropped(entry.time, object_name)
+        if is_dropped and not self.is_protected(sender):
+            self._cast.dropped += 1
             return
         if device is not None and not (device.is_open and sender in self.members):
             device = None
@@ -199,7 +219,8 @@ class Room:
 
     def close(self) -> None:
         """The room is no more; nothing of it is left."""
-        self.exists = self.is_muted = self.is_kept = False
+        self.exists = self.is_muted = self.is_kept = self.is_paused = False
+        self.lifetime = Lifetime()
         self.members.clear()
         self._messages.clear()
         self._bytes = 0
@@ -216,17 +237,14 @@ class Room:
             self._bytes -= len(self._messages.popleft().item)
 
     def _is_dropped(self, time: int, object_name: str) -> bool:
-        rules = self._rules
-        if not rules.low_priority:
+        low = self._priorities.low(self.place.app)
+        if not low:
             return False
         second = time // 1000
         if second != self._second:
             self._second, self._in_second = second, 0
         self._in_second += 1
-        if self._in_second <= rules.busy_rate or object_name not in rules.low_priority:
-            return False
-        self._cast.dropped += 1
-        return True
+        return self._in_second > self._rules.busy_rate and object_name in low
 
 
 def _as_read(message: RoomMessage, reader: str) -> bytes:

@@ -14,6 +14,7 @@ from improto.contents import ChatroomMemberChange, MemberChange, MemberStatus
 from improto_server.steps import start
 
 if TYPE_CHECKING:
+    from improto_server.services.attendance import Why
     from improto_server.services.chatrooms import Room, Rooms
     from improto_server.services.letters import Sent
     from improto_server.services.messages import Messages
@@ -42,7 +43,7 @@ class RoomNotices:
                 if room.exists:
                     start(self._send(room, people[first : first + MOST_CHANGES]), _log)
 
-    def _changed(self, room: Room, user: str, status: MemberStatus) -> None:
+    def _changed(self, room: Room, user: str, status: MemberStatus, why: Why) -> None:
         # The last change is the last in the table.
         users = self._changes.setdefault(room, {})
         users.pop(user, None)

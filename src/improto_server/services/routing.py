@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from improto_server.services.chatrooms import Room, Rooms
     from improto_server.services.letters import Letter
     from improto_server.services.rosters import Roster, Rosters
+    from improto_server.services.silences import Silences
     from improto_server.services.standings import Standings
+    from improto_server.store.relations import Standing
 
 GROUPS: Final = frozenset({ConversationType.GROUP, ConversationType.DISCUSSION})
 """Types of conversations that have a roster."""
@@ -42,14 +44,24 @@ class Routing:
     """The way of a letter.
 
     ``accounts``: those that are services, and the type of all conversations with them; other
-    services put theirs in.
+    services put theirs in. ``has_white_lists``: users get private messages only from those on
+    their white lists (rest 9.1).
     """
 
     def __init__(
-        self, *, clock: MessageClock, standings: Standings, rosters: Rosters, rooms: Rooms
+        self,
+        *,
+        clock: MessageClock,
+        standings: Standings,
+        silences: Silences,
+        rosters: Rosters,
+        rooms: Rooms,
+        has_white_lists: bool = False,
     ) -> None:
         self._clock = clock
         self._standings = standings
+        self._silences = silences
+        self._has_white_lists = has_white_lists
         self._rosters = rosters
         self._rooms = rooms
         self.accounts: dict[UserKey, ConversationType] = {}
@@ -113,10 +125,22 @@ class Routing:
             other = self._standings.get((app, letter.target))
             if other is None:
                 return ErrorCode.INTERNALERRROR
-            # A read position never comes to the other.
-            is_rejected = sender in other.blocked and letter.up.classname != _SYNC_READ_STATUS
-            return ErrorCode.REJECTED_BY_BLACKLIST if is_rejected else None
-        return ErrorCode.INTERNALERRROR if place is None else place.refusal(sender, now=now)
+            if letter.up.classname == _SYNC_READ_STATUS:
+                # A read position never comes to the other.
+                return None
+            if self._is_unwanted(letter, other):
+                return ErrorCode.REJECTED_BY_BLACKLIST
+            return self._silences.refusal(letter.sender, letter.type, now=now)
+        if place is None:
+            return ErrorCode.INTERNALERRROR
+        refusal = place.refusal(sender, now=now)
+        return refusal or self._silences.refusal(letter.sender, letter.type, now=now)
+
+    def _is_unwanted(self, letter: Letter, other: Standing) -> bool:
+        _, sender = letter.sender
+        if self._has_white_lists and letter.type is ConversationType.PRIVATE:
+            return sender not in other.allowed and letter.target != sender
+        return sender in other.blocked
 
     def route(self, letter: Letter) -> Route:
         """To whom a letter goes; what must be known for that is."""

@@ -45,9 +45,15 @@ LANGUAGE_CHARACTERS: Final = 64
 
 _BOTH: Final = frozenset({"0", "1"})
 
-_TIME_OF_DAY: Final = re.compile(r"([01][0-9]|2[0-3])(:[0-5][0-9]){2}")
+TIME_OF_DAY: Final = r"([01][0-9]|2[0-3])(:[0-5][0-9]){2}"
+"""``HH:mm:ss``."""
+
+MOST_QUIET_MINUTES: Final = 24 * 60 - 1
+"""Of quiet hours (sdk5 8.3)."""
+
+_TIME_OF_DAY: Final = re.compile(TIME_OF_DAY)
 _TIMEZONE: Final = re.compile(r"[A-Za-z0-9_+:/-]{0,64}")
-_MINUTES: Final = range(1, 24 * 60)
+_MINUTES: Final = range(1, MOST_QUIET_MINUTES + 1)
 _QUIET_LEVELS: Final = frozenset({0, 1, 5})
 """As the application has it, mentions only, nothing (sdk5 8.3)."""
 
@@ -124,22 +130,19 @@ class UserSettings:
         ):
             raise ServiceError(ErrorCode.PUSHSETTING_PARAMETER_INVALID)
         hours = QuietHours(request.startTime, request.spanMinutes, request.level, request.timezone)
-        app, user, *_ = caller
-        await self._data.write(partial(table.put_hours, app=app, user=user, hours=hours))
+        await self.put_hours(caller.key, hours)
 
     async def end_quiet_hours(
         self, caller: Caller, target: str, request: payloads.DeleteUnpushPeriodInput
     ) -> None:
         """The user has no quiet hours any more."""
-        app, user, *_ = caller
-        await self._data.write(partial(table.put_hours, app=app, user=user, hours=None))
+        await self.put_hours(caller.key, None)
 
     async def quiet_hours(
         self, caller: Caller, target: str, request: payloads.QueryUnpushPeriodInput
     ) -> payloads.QueryUnpushPeriodOutput:
         """The user's quiet hours; ``isUnpush`` is 0 if he has none."""
-        app, user, *_ = caller
-        hours = await self._data.read(partial(table.hours, app=app, user=user))
+        hours = await self.hours(caller.key)
         if hours is None:
             return payloads.QueryUnpushPeriodOutput(isUnpush=0)
         return payloads.QueryUnpushPeriodOutput(
@@ -167,6 +170,18 @@ class UserSettings:
     ) -> None:
         """Which SDK the client is, as JSON text (operations 4)."""
         _logger.debug("%s of app %s uses %.200r", caller.user_id, caller.app, request.sdkInfo)
+
+    # -- for the application -------------------------------------------------------------
+
+    async def put_hours(self, key: UserKey, hours: QuietHours | None) -> None:
+        """Set when a user is to be left alone every day; None: never."""
+        app, user = key
+        await self._data.write(partial(table.put_hours, app=app, user=user, hours=hours))
+
+    async def hours(self, key: UserKey) -> QuietHours | None:
+        """A user's quiet hours; None if he has none."""
+        app, user = key
+        return await self._data.read(partial(table.hours, app=app, user=user))
 
     async def _set(
         self, caller: Caller, key: str, request: payloads.SetUserSettingInput

@@ -1,6 +1,6 @@
 """How users stand to each other and to the server, known at once when one writes or comes.
 
-As with :mod:`.rosters`, a change counts from the moment it is submitted. Blacklists and mutes
+As with :mod:`.rosters`, a change counts from the moment it is submitted. Lists and mutes
 are read when they are needed. Bans are few, and a login waits for nothing: they are all known
 from the start.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Standings:
-    """Blacklists, mutes and bans of all users.
+    """Blacklists, white lists, mutes and bans of all users.
 
     ``bans``: who may not connect, and before which time, as the store has it at the start.
     """
@@ -58,6 +58,19 @@ class Standings:
         change = partial(table.unblock, app=key[0], owner=key[1], other=other)
         await self._write(key, changed, change)
 
+    async def allow(self, key: UserKey, other: str) -> None:
+        """Put somebody on the user's white list; harmless if he is on it."""
+        standing = await self.load(key)
+        changed = standing._replace(allowed=standing.allowed | {other})
+        await self._write(key, changed, partial(table.allow, app=key[0], owner=key[1], other=other))
+
+    async def disallow(self, key: UserKey, other: str) -> None:
+        """Take somebody off the user's white list; harmless if he is not on it."""
+        standing = await self.load(key)
+        changed = standing._replace(allowed=standing.allowed - {other})
+        change = partial(table.disallow, app=key[0], owner=key[1], other=other)
+        await self._write(key, changed, change)
+
     async def mute(self, key: UserKey, *, until: int) -> None:
         """Let the user send nothing before ``until`` (milliseconds since 1970); 0: he may."""
         standing = await self.load(key)
@@ -81,7 +94,12 @@ class Standings:
 
     def is_banned(self, key: UserKey, *, now: int) -> bool:
         """Whether the user may not connect at the time ``now``."""
-        return self._bans.get(key, 0) > now
+        return bool(self.banned_until(key, now=now))
+
+    def banned_until(self, key: UserKey, *, now: int) -> int:
+        """Before which time the user may not connect; 0: he may."""
+        until = self._bans.get(key, 0)
+        return until if until > now else 0
 
     def banned(self, app: str, *, now: int) -> dict[str, int]:
         """The users of an app who may not connect, and until when."""

@@ -62,6 +62,10 @@ class Lane(Generic[Job, Answer]):
         # A batch is under way, or will be when `soon` comes round.
         self._is_busy = False
         self._is_closed = False
+        self.batches = 0
+        """How many were begun."""
+        self.jobs = 0
+        """How many jobs were in them."""
         # None: the end.
         self._batches: SimpleQueue[Batch[Job, Answer] | None] = SimpleQueue()
         # A daemon, because a disk that hangs must not keep the process from ending.
@@ -101,6 +105,8 @@ class Lane(Generic[Job, Answer]):
     def _start(self) -> None:
         if self._waiting:
             self._batches.put(self._waiting)
+            self.batches += 1
+            self.jobs += len(self._waiting)
             self._waiting = []
             self._waiting_bytes = 0
         else:

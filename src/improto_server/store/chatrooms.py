@@ -46,6 +46,8 @@ class Mark(enum.IntEnum):
     """May not come in (23409)."""
     ALLOWED = 3
     """May speak while the room is muted."""
+    PROTECTED = 4
+    """Stays in while he is away, and what he says is never left out."""
 
 
 AUTO_DELETE = 1
@@ -59,7 +61,28 @@ chatrooms = Table(
     Column("created", BigInteger, nullable=False),
     Column("is_muted", Integer, nullable=False, server_default="0", comment="0 or 1"),
     Column("is_kept", Integer, nullable=False, server_default="0", comment="0 or 1"),
+    Column("is_paused", Integer, nullable=False, server_default="0", comment="0 or 1"),
+    Column(
+        "minutes",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="how long the room lasts; 0: as the operator has it",
+    ),
+    Column(
+        "ends",
+        BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="when it goes, whoever is in; 0: when nobody has been in for so long",
+    ),
     comment="chatrooms that exist",
+)
+Index(
+    "chatrooms_muted",
+    chatrooms.c.conversation,
+    sqlite_where=chatrooms.c.is_muted == 1,
+    postgresql_where=chatrooms.c.is_muted == 1,
 )
 
 marks = Table(
@@ -116,10 +139,48 @@ _UNCLAIMED = (
 )
 
 
+# Few rooms are muted: begin with those (CROSS JOIN keeps the order).
+_MUTED = text(
+    """
+    SELECT first FROM chatrooms CROSS JOIN conversations
+    ON conversations.id = chatrooms.conversation
+    WHERE is_muted = 1 AND app = :app ORDER BY chatrooms.conversation
+    """
+)
+# By the index of conversations.
+_ROOMS = text(
+    """
+    SELECT first FROM conversations CROSS JOIN chatrooms
+    ON chatrooms.conversation = conversations.id
+    WHERE app = :app AND type = :type AND first > :after ORDER BY first LIMIT :count
+    """
+)
+
+
+class Lifetime(NamedTuple):
+    """When a room goes by itself."""
+
+    minutes: int = 0
+    """How long it lasts; 0: as long as the operator has it, from when nobody is in."""
+    ends: int = 0
+    """When it goes, whoever is in, in milliseconds since 1970. 0: when nobody has been in for
+    so long."""
+
+
 class RoomRow:
     """What the store knows of a room."""
 
-    __slots__ = ("created", "exists", "is_kept", "is_muted", "marks", "messages", "name")
+    __slots__ = (
+        "created",
+        "exists",
+        "is_kept",
+        "is_muted",
+        "is_paused",
+        "lifetime",
+        "marks",
+        "messages",
+        "name",
+    )
 
     def __init__(self) -> None:
         self.exists = False
@@ -127,6 +188,8 @@ class RoomRow:
         self.created = 0
         self.is_muted = False
         self.is_kept = False
+        self.is_paused = False
+        self.lifetime = Lifetime()
         self.marks: dict[Mark, dict[str, int]] = {mark: {} for mark in Mark}
         """Of each kind user ids and until when."""
         self.messages: list[tuple[int, str, bytes]] = []
@@ -148,8 +211,8 @@ class EntryRow(NamedTuple):
 class Left(NamedTuple):
     """What an earlier run of the server has left."""
 
-    rooms: list[Place]
-    """Rooms that go when they stay empty."""
+    rooms: dict[Place, Lifetime]
+    """Rooms that go when they stay empty, or at a certain time."""
     owners: list[tuple[Place, str]]
     """Users whose entries go if they do not come back."""
     kept: list[Place]
@@ -158,17 +221,27 @@ class Left(NamedTuple):
 
 def left(connection: Connection) -> Left:
     """For the start: reads all rooms, and all entries."""
-    rooms: tuple[list[Place], list[Place]] = ([], [])
+    rooms: dict[Place, Lifetime] = {}
+    kept: list[Place] = []
     found = connection.execute(
-        select(conversations.c.app, conversations.c.first, chatrooms.c.is_kept)
+        select(
+            conversations.c.app,
+            conversations.c.first,
+            chatrooms.c.is_kept,
+            chatrooms.c.minutes,
+            chatrooms.c.ends,
+        )
         .join_from(chatrooms, conversations, conversations.c.id == chatrooms.c.conversation)
         .order_by(chatrooms.c.conversation)
     )
-    for app, id, is_kept in found:
-        rooms[is_kept].append(_place(app, id))
-    empty, kept = rooms
+    for app, id, is_kept, minutes, ends in found:
+        place = _place(app, id)
+        if is_kept:
+            kept.append(place)
+        if ends or not is_kept:
+            rooms[place] = Lifetime(minutes, ends)
     owners = connection.execute(_UNCLAIMED)
-    return Left(empty, [(_place(app, id), name) for app, id, name in owners], kept)
+    return Left(rooms, [(_place(app, id), name) for app, id, name in owners], kept)
 
 
 def room(connection: Connection, *, place: Place, count: int) -> RoomRow:
@@ -189,10 +262,23 @@ def room(connection: Connection, *, place: Place, count: int) -> RoomRow:
     found.created = row.created
     found.is_muted = bool(row.is_muted)
     found.is_kept = bool(row.is_kept)
+    found.is_paused = bool(row.is_paused)
+    found.lifetime = Lifetime(row.minutes, row.ends)
     stream = {"place": number, "created": row.created, "count": count}
     newest_first = connection.execute(_STREAM, stream).all()
     found.messages = [(time, sender, item) for time, sender, item in reversed(newest_first)]
     return found
+
+
+def muted(connection: Connection, *, app: str) -> list[str]:
+    """Ids of the rooms in which only some may speak."""
+    return list(connection.scalars(_MUTED, {"app": app}))
+
+
+def listed(connection: Connection, *, app: str, after: str, count: int) -> list[str]:
+    """Ids of the next rooms of an app, in the order of the ids."""
+    key = {"app": app, "type": int(ConversationType.CHATROOM), "after": after, "count": count}
+    return list(connection.scalars(_ROOMS, key))
 
 
 def create(connection: Connection, *, place: Place, name: str, time: int) -> None:
@@ -204,15 +290,25 @@ def create(connection: Connection, *, place: Place, name: str, time: int) -> Non
 
 
 def change(
-    connection: Connection, *, place: Place, is_muted: bool | None, is_kept: bool | None
+    connection: Connection,
+    *,
+    place: Place,
+    is_muted: bool | None,
+    is_kept: bool | None,
+    is_paused: bool | None,
+    lifetime: Lifetime | None,
 ) -> None:
     """Write what can be changed about a room; what is None stays as it is."""
+    minutes, ends = lifetime or (None, None)
     connection.execute(
         update(chatrooms)
         .where(chatrooms.c.conversation == _number(connection, place))
         .values(
             is_muted=func.coalesce(is_muted, chatrooms.c.is_muted),
             is_kept=func.coalesce(is_kept, chatrooms.c.is_kept),
+            is_paused=func.coalesce(is_paused, chatrooms.c.is_paused),
+            minutes=func.coalesce(minutes, chatrooms.c.minutes),
+            ends=func.coalesce(ends, chatrooms.c.ends),
         )
     )
 

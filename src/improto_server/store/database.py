@@ -125,12 +125,12 @@ class Database:
         Raises StoreError if the URL is none, and if the file cannot be had: no permission, no
         room, damaged, of another program or a newer version, or in use. Nothing stays open then.
         """
-        path = _path_of(url)
+        path = path_of(url)
         _look_around(path)
         with ExitStack() as stack:
             try:
                 _lock(path, stack)
-                revision = _revision(path)
+                revision = revision_of(path)
                 engine = _engine(path, durable=durable)
                 writing = stack.enter_context(engine.connect())
                 with transaction(writing):
@@ -160,7 +160,21 @@ class Database:
         self._closing.close()
 
 
-def _path_of(url: str) -> Path:
+@contextmanager
+def unused(url: str) -> Iterator[Path]:
+    """The file that a URL names; for as long as the block lasts, no server can open it.
+
+    Raises StoreError if one has it open, and as :meth:`Database.open` does if it cannot be had.
+    """
+    path = path_of(url)
+    _look_around(path)
+    with ExitStack() as stack:
+        _lock(path, stack)
+        yield path
+
+
+def path_of(url: str) -> Path:
+    """The file that a URL names. Raises StoreError if it names none."""
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -242,8 +256,11 @@ def _engine(path: Path, *, durable: bool) -> Engine:
     return engine
 
 
-def _revision(path: Path) -> str | None:
-    """What the tables in the file are, one of ``migrations.REVISIONS``; None if there are none."""
+def revision_of(path: Path) -> str | None:
+    """What the tables in the file are, one of ``migrations.REVISIONS``; None if there are none.
+
+    Raises StoreError if the file is of another program or a newer version, and sqlite3.Error.
+    """
     with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
         if not names:

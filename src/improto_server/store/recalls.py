@@ -43,6 +43,12 @@ _FIND = text(
     AND uid = :uid
     """
 )
+_ITEM = text(
+    """
+    SELECT item FROM messages JOIN conversations ON conversations.id = messages.conversation
+    WHERE in_history IN (0, 1) AND messages.time = :time AND uid = :uid AND app = :app
+    """
+)
 _NAMED = text(
     f"""
     SELECT name FROM memberships JOIN users ON users.id = member
@@ -103,6 +109,12 @@ def find(
         recalled_by=row.recalled_by,
         named=named,
     )
+
+
+def item(connection: Connection, *, app: str, uid: str, time: int) -> bytes:
+    """The encoded DownStreamMessage ``uid`` of an app; empty if there is none, or not any more."""
+    found = connection.scalar(_ITEM, {"app": app, "uid": uid, "time": time})
+    return found or b""
 
 
 def bury(connection: Connection, *, app: str, user: str, original: Original) -> None:

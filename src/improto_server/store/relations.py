@@ -24,6 +24,15 @@ blocks = Table(
     sqlite_with_rowid=False,
 )
 
+allowances = Table(
+    "allowances",
+    metadata,
+    Column("owner", BigInteger, primary_key=True, autoincrement=False),
+    Column("other", BigInteger, primary_key=True, autoincrement=False),
+    comment="owner has other on the white list (rest 9.1)",
+    sqlite_with_rowid=False,
+)
+
 restrictions = Table(
     "restrictions",
     metadata,
@@ -38,11 +47,12 @@ _BANS = (
     .join_from(restrictions, users, users.c.id == restrictions.c.user)
     .where(restrictions.c.banned_until > 0)
 )
-_BLOCKED = (
-    select(users.c.name)
-    .join_from(blocks, users, users.c.id == blocks.c.other)
-    .where(blocks.c.owner == bindparam("owner"))
-)
+_LISTED = {
+    table: select(users.c.name)
+    .join_from(table, users, users.c.id == table.c.other)
+    .where(table.c.owner == bindparam("owner"))
+    for table in (blocks, allowances)
+}
 
 
 class Standing(NamedTuple):
@@ -52,6 +62,8 @@ class Standing(NamedTuple):
     """User ids on his blacklist."""
     muted_until: int
     """Milliseconds since 1970; he may not send before."""
+    allowed: frozenset[str] = frozenset()
+    """User ids on his white list."""
 
 
 def standing(connection: Connection, *, app: str, user: str) -> Standing:
@@ -63,8 +75,9 @@ def standing(connection: Connection, *, app: str, user: str) -> Standing:
         select(restrictions.c.muted_until).where(restrictions.c.user == number)
     )
     return Standing(
-        frozenset(connection.scalars(_BLOCKED, {"owner": number})),
+        frozenset(connection.scalars(_LISTED[blocks], {"owner": number})),
         muted or 0,
+        frozenset(connection.scalars(_LISTED[allowances], {"owner": number})),
     )
 
 
@@ -75,18 +88,22 @@ def bans(connection: Connection) -> dict[UserKey, int]:
 
 def block(connection: Connection, *, app: str, owner: str, other: str) -> None:
     """Put ``other`` on the blacklist of ``owner``."""
-    pair = {
-        "owner": names.ensure_user(connection, app, owner),
-        "other": names.ensure_user(connection, app, other),
-    }
-    connection.execute(sqlite.insert(blocks).on_conflict_do_nothing(), pair)
+    _add(connection, blocks, app, owner, other)
 
 
 def unblock(connection: Connection, *, app: str, owner: str, other: str) -> None:
     """Take ``other`` off the blacklist of ``owner``."""
-    one = names.ensure_user(connection, app, owner)
-    two = names.ensure_user(connection, app, other)
-    connection.execute(blocks.delete().where(blocks.c.owner == one, blocks.c.other == two))
+    _remove(connection, blocks, app, owner, other)
+
+
+def allow(connection: Connection, *, app: str, owner: str, other: str) -> None:
+    """Put ``other`` on the white list of ``owner``."""
+    _add(connection, allowances, app, owner, other)
+
+
+def disallow(connection: Connection, *, app: str, owner: str, other: str) -> None:
+    """Take ``other`` off the white list of ``owner``."""
+    _remove(connection, allowances, app, owner, other)
 
 
 def mute(connection: Connection, *, app: str, user: str, until: int) -> None:
@@ -97,6 +114,20 @@ def mute(connection: Connection, *, app: str, user: str, until: int) -> None:
 def ban(connection: Connection, *, app: str, user: str, until: int) -> None:
     """Let a user not connect before ``until``, milliseconds since 1970."""
     _restrict(connection, app, user, banned_until=until)
+
+
+def _add(connection: Connection, table: Table, app: str, owner: str, other: str) -> None:
+    pair = {
+        "owner": names.ensure_user(connection, app, owner),
+        "other": names.ensure_user(connection, app, other),
+    }
+    connection.execute(sqlite.insert(table).on_conflict_do_nothing(), pair)
+
+
+def _remove(connection: Connection, table: Table, app: str, owner: str, other: str) -> None:
+    one = names.ensure_user(connection, app, owner)
+    two = names.ensure_user(connection, app, other)
+    connection.execute(table.delete().where(table.c.owner == one, table.c.other == two))
 
 
 def _restrict(connection: Connection, app: str, user: str, **times: int) -> None:

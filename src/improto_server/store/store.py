@@ -103,8 +103,21 @@ class Store:
         except Exception as error:
             raise self._database.failure(error) from error
 
-    def append(self, message: NewMessage, done: Callable[[Stored | StoreError], None]) -> None:
-        """Write a message. What is appended in one turn of the loop is written together."""
+    @property
+    def batches(self) -> int:
+        """How many transactions have written something."""
+        return self._writer.batches
+
+    @property
+    def jobs(self) -> int:
+        """How many messages and changes were in them."""
+        return self._writer.jobs
+
+    def append(self, message: NewMessage, done: Callable[[Stored | StoreError], None]) -> bool:
+        """Write a message. What is appended in one turn of the loop is written together.
+
+        False if it is not taken; ``done`` gets to know why.
+        """
         reason = why_unstorable(message)
         if reason is None and self._writer.is_full:
             reason = "the store cannot keep up with what is to be written"
@@ -112,18 +125,22 @@ class Store:
             self._writer.put(message, done, size=len(message.item))
         else:
             self._writer.put(StoreError(reason), done)
+        return reason is None
 
     def write(
         self,
         change: Callable[[Connection], T],
         done: Callable[[T | StoreError | ServiceError], None],
+        *,
+        is_part: bool = False,
     ) -> None:
         """Run a change on the writer's thread, after what was appended and written before.
 
         It commits together with its batch, or is undone alone if it raises; a ServiceError that
-        it raises is its answer.
+        it raises is its answer. ``is_part``: it belongs to what was taken just now, and is taken
+        as well, however much is waiting.
         """
-        if self._writer.is_full:
+        if self._writer.is_full and not is_part:
             reason = "the store cannot keep up with what is to be written"
             self._writer.put(StoreError(reason), done)
         else:

@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
+from improto_server.web.guard import Guard
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -36,6 +38,7 @@ def web_app(*parts: Iterable[BaseRoute], is_ready: Callable[[], bool] = lambda: 
     for part in parts:
         routes.extend(part)
     app = Starlette(routes=routes, exception_handlers={HTTPException: _refused, Exception: _failed})
+    app.add_middleware(Guard)
     # A path is right or wrong; programs rarely follow where a form is sent on to.
     app.router.redirect_slashes = False
     return app

@@ -58,6 +58,8 @@ _DOWNLOAD_HEADERS: Final = {
     "Access-Control-Expose-Headers": "Content-Disposition, Content-Range",
     # Links are secrets of those who have them, and end.
     "Cache-Control": "private, max-age=3600",
+    # What is opened as a page of its own runs nothing, and is nobody's origin.
+    "Content-Security-Policy": "default-src 'none'; sandbox",
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -150,7 +152,7 @@ class Files:
             stat_result=status,
             media_type=file.content_type,
             headers=_DOWNLOAD_HEADERS,
-            filename=link.name or clean_name(link.key),
+            filename=clean_name(link.name) or clean_name(link.key),
             content_disposition_type="inline" if is_shown else "attachment",
         )
 

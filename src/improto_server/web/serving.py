@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from hypercorn.config import Config
 
-from improto_server.config import Backend
+from improto_server.config import AccessLog, Backend
+from improto_server.web.watching import Watched
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from ssl import SSLContext
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,6 +28,18 @@ GRACE: Final = 3.0
 
 PATIENCE: Final = 60.0
 """Seconds that a client may send nothing while it has more to send."""
+
+IDLE: Final = 10.0
+"""Seconds that a connection may take to begin its next request, headers and all."""
+
+HEAD_BYTES: Final = 16 * 1024
+"""The longest headers."""
+
+MOST_FORGOTTEN: Final = 64 * 1024 * 1024
+"""Bytes that are heard out after the answer; of who sends more, the connection ends."""
+
+HANDSHAKE: Final = 10.0
+"""Seconds that encryption may take to begin."""
 
 _BACKLOG: Final = 100
 
@@ -37,23 +51,34 @@ _logger = logging.getLogger("hypercorn.error")
 
 @asynccontextmanager
 async def serving(
-    app: ASGIApp, host: str, port: int, *, backend: Backend
+    app: ASGIApp,
+    host: str,
+    port: int,
+    *,
+    backend: Backend,
+    tls: SSLContext | None = None,
+    log: AccessLog = AccessLog.NONE,
+    proxies: int = 0,
 ) -> AsyncIterator[tuple[str, int]]:
     """Serve for as long as the block lasts; it gets the address. Raises OSError.
 
-    ``port`` 0 takes any; ``backend`` is the event loop that runs. At the end, requests have
-    :data:`GRACE` seconds to finish.
+    ``port`` 0 takes any; ``backend`` is the event loop that runs; ``tls`` encrypts. ``log`` and
+    ``proxies`` are as for :class:`.watching.Watched`. At the end, requests have :data:`GRACE`
+    seconds to finish.
     """
     listener = await anyio.to_thread.run_sync(_listen, host, port)
     address = listener.getsockname()[:2]
-    config = Config()
+    config = _Config(tls)
     config.bind = [f"fd://{listener.detach()}"]
     config.accesslog = None
     config.errorlog = _logger
     config.graceful_timeout = GRACE
+    config.keep_alive_timeout = IDLE
+    config.h11_max_incomplete_size = HEAD_BYTES
     config.include_server_header = False
     # Where it listens is for the program to say.
     _logger.setLevel(logging.WARNING)
+    watched = Watched(_HearingOut(app), log=log, proxies=proxies)
     stop, stopped = anyio.Event(), anyio.Event()
 
     async def run() -> None:
@@ -63,7 +88,7 @@ async def serving(
                 from hypercorn.trio import serve
             else:
                 from hypercorn.asyncio import serve
-            await serve(_HearingOut(app), config, mode="asgi", shutdown_trigger=stop.wait)
+            await serve(watched, config, mode="asgi", shutdown_trigger=stop.wait)
         finally:
             stopped.set()
 
@@ -76,6 +101,24 @@ async def serving(
             with anyio.move_on_after(GRACE + 1, shield=True):
                 await stopped.wait()
             tasks.cancel_scope.cancel()
+
+
+class _Config(Config):
+    """Hypercorn's settings, with certificates that are read by us."""
+
+    ssl_handshake_timeout = HANDSHAKE
+
+    def __init__(self, tls: SSLContext | None) -> None:
+        self._tls = tls
+
+    @property
+    def ssl_enabled(self) -> bool:
+        """Whether the port is encrypted."""
+        return self._tls is not None
+
+    def create_ssl_context(self) -> SSLContext | None:
+        """How it is."""
+        return self._tls
 
 
 class _HearingOut:
@@ -122,7 +165,7 @@ class _Request:
         self.is_forgotten = False
         """What will come interests nobody."""
         self.heard = anyio.Event()
-        """It has come, or the client has gone, or has been silent for too long."""
+        """It has come, or the client has gone, or has been silent or gone on for too long."""
 
     async def hear(self) -> Message:
         """The next message, for the application."""
@@ -132,9 +175,10 @@ class _Request:
 
     async def hear_out(self) -> None:
         """Take the rest."""
-        while not self.is_over:
+        size = 0
+        while not self.is_over and size <= MOST_FORGOTTEN:
             with anyio.move_on_after(PATIENCE) as patience:
-                await self._next()
+                size += len((await self._next()).get("body", b""))
             if patience.cancelled_caught:
                 break
         self.heard.set()

@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio.to_thread import run_sync
 
+from improto_server.addresses import EVERYWHERE
 from improto_server.config import StorageKind
 from improto_server.files.disk import Disk
 from improto_server.files.grants import Signer
 from improto_server.files.local import LocalStorage
 from improto_server.files.storage import SizeLimits
+from improto_server.places import files_directory
 from improto_server.store import StoreError
+from improto_server.tls import Certificate
 from improto_server.web.app import web_app
+from improto_server.web.assets import Assets
 from improto_server.web.files import Files
 from improto_server.web.serving import serving
 
@@ -39,9 +43,6 @@ FORGET_EVERY: Final = 3600.0
 
 _DAY: Final = 24 * 60 * 60
 
-_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""What listens everywhere is found here too."""
-
 _logger = logging.getLogger(__name__)
 
 
@@ -56,6 +57,7 @@ class Site:
         self._web = settings.web
         self._backend = settings.gateway.backend
         self._directory = uploads.directory
+        self._proxies = settings.accounts.proxies
         self._keep_seconds = uploads.keep_days * _DAY
         self._now = now
         self._signer = Signer({app.key: app.secret for app in settings.apps})
@@ -71,6 +73,8 @@ class Site:
         """Where files are; None if there are none."""
         self.url = ""
         """Where the web port is found from this machine, while it is listening."""
+        self.certificate = Certificate.of("web", settings.web) if settings.web.enabled else None
+        """What the web port shows; None: it is not encrypted."""
         self.is_ready = False
         """Whether clients should be sent to this server; ``/readyz`` tells it."""
         self.parts: list[Sequence[BaseRoute]] = []
@@ -91,13 +95,22 @@ class Site:
             yield
             return
         if self._local is not None:
-            self._disk = await run_sync(_disk, beside.parent, self._directory or _beside(beside))
+            self._disk = await run_sync(_disk, files_directory(beside, self._directory))
             files = Files(self._disk, self._signer, self._limits, now=self._now)
             self.parts.append(files.routes())
+        self.parts.append((await run_sync(Assets)).routes())
         app = web_app(*self.parts, is_ready=lambda: self.is_ready)
-        async with serving(app, self._web.host, self._web.port, backend=self._backend) as address:
-            host, port = _LOOPBACK.get(address[0], address[0]), address[1]
-            self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        tls = self.certificate.context if self.certificate is not None else None
+        async with serving(
+            app,
+            self._web.host,
+            self._web.port,
+            backend=self._backend,
+            tls=tls,
+            log=self._web.access_log,
+            proxies=self._proxies,
+        ) as address:
+            self.url = url_of(*address, is_encrypted=tls is not None)
             if self._local is not None:
                 self._local.public_url = self._web.public_url or self.url
             yield
@@ -118,15 +131,18 @@ class Site:
             await anyio.sleep(FORGET_EVERY)
 
 
-def _beside(database: Path) -> str:
-    return f"{database.name}-files"
+def url_of(host: str, port: int, *, is_encrypted: bool) -> str:
+    """Where something that listens there is found from this machine."""
+    host = EVERYWHERE.get(host, host)
+    scheme = "https" if is_encrypted else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def _disk(start: Path, directory: str) -> Disk:
+def _disk(directory: Path) -> Disk:
     try:
-        return Disk(start / directory)
+        return Disk(directory)
     except OSError as error:
-        raise StoreError(f"{start / directory} cannot keep files: {error.strerror}") from error
+        raise StoreError(f"{directory} cannot keep files: {error.strerror}") from error
 
 
 def _s3(settings: Settings, limits: SizeLimits) -> Storage:
