@@ -37,6 +37,14 @@ test: $(VENV)/.installed-test ## Run all tests
 interop: $(VENV)/.installed-test ## Run only the tests against independent clients
 	@$(PY) -m pytest tests/interop tests/api_sdks -m interop -n 2
 
+.PHONY: page
+page: $(VENV)/.installed-test ## Run only the tests of the web page, in Chromium
+	@$(PY) -m pytest tests/web -n 2
+
+.PHONY: sdks
+sdks: $(VENV)/.installed-test ## Let the official server SDKs drive the REST API
+	@$(PY) -m pytest tests/api_sdks
+
 .PHONY: schema
 schema: $(VENV)/.installed-test ## Let Schemathesis make requests of the REST API
 	@$(PY) -m pytest -m schema

@@ -56,6 +56,12 @@ _MODULES: Final = """
   const many = (count) => Array.from({ length: count }, (_, n) => message(n));
 """
 
+_LOADED: Final = """
+  const frame = () => new Promise(requestAnimationFrame);
+  while (chats.chatOf(robot).source !== "server") await frame();
+"""
+"""Waits until the server has been asked, whose answer takes the place of what is there."""
+
 
 @pytest.fixture(scope="module")
 def limit_server() -> Iterator[ImServer]:
@@ -89,10 +95,10 @@ def test_of_many_messages_the_newest_are_shown(come: Come) -> None:
     anna.enter_as_guest("Anna M")
     anna.run("location.hash = '#/chat/1/robot'")
     anna.sees(".log .empty")
-    anna.run(f"{_MODULES} chats.put(robot, many(5000));")
+    anna.run(f"{_MODULES} {_LOADED} chats.put(robot, many(5000));")
     anna.sees(".content", "number 4999")
     anna.sees(".notice", "Only the newest 2000")
-    assert anna.run("return document.querySelectorAll('.row').length") == 2000
+    anna.until("document.querySelectorAll('.row').length === 2000")
     assert anna.run("return document.querySelectorAll('*').length") < 50_000
     anna.run("document.querySelector('.log').scrollTop = 0")
     anna.sees(".content", "number 3000")
@@ -104,7 +110,7 @@ def test_a_recall_that_makes_no_sense_harms_nobody(come: Come) -> None:
     anna.run("location.hash = '#/chat/1/robot'")
     anna.sees(".log .empty")
     anna.run(
-        f"""{_MODULES}
+        f"""{_MODULES} {_LOADED}
           const odd = [null, {{ toString: 1 }}, [], 1e300, "1e300", -1, "", true];
           const recalls = odd.map((each, n) => (
             {{ ...message(n), name: "RC:RcCmd", fields: {{ messageUId: each, sentTime: each }} }}

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from improto_server.accounts import server as account_server
-from improto_server.accounts.passwords import Passwords
-from improto_server.testing import ImServer
 from tests.accounts.account_tools import PNG
-from tests.web.visitors import PHONE, visitors
+from tests.web.visitors import PHONE, page_server_with, visitors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +16,7 @@ if TYPE_CHECKING:
 
     from anyio.from_thread import BlockingPortal
 
+    from improto_server.testing import ImServer
     from tests.web.tabs import Chromium
     from tests.web.visitors import Visitor
 
@@ -66,10 +63,8 @@ def mails(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def page_server(mails: Path) -> Iterator[ImServer]:
     """The server of all tests; each has people of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(account_server, "Passwords", partial(Passwords, memory=8, rounds=1))
-        with ImServer(settings={**SETTINGS, "accounts.mail_directory": str(mails)}) as server:
-            yield server
+    with page_server_with(SETTINGS, mails=mails) as server:
+        yield server
 
 
 @pytest.fixture

@@ -6,20 +6,24 @@ They look for what people see: roles, names and texts, through playwright's loca
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
 from playwright.async_api import expect
 
+from improto_server.accounts import server as account_server
+from improto_server.accounts.passwords import Passwords
+from improto_server.testing import ImServer
 from tests.web.tabs import PATIENCE, Tab
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from anyio.from_thread import BlockingPortal
     from playwright.async_api import BrowserContext, Locator
 
-    from improto_server.testing import ImServer
     from tests.web.tabs import Chromium
 
 DESKTOP: Final = {"viewport": {"width": 1280, "height": 800}}
@@ -29,6 +33,16 @@ PHONE: Final = {
     "is_mobile": True,
     "device_scale_factor": 2,
 }
+
+
+@contextmanager
+def page_server_with(settings: Mapping[str, Any], *, mails: Path) -> Iterator[ImServer]:
+    """A server with the page whose passwords cost little; its mails land in a folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(account_server, "Passwords", partial(Passwords, memory=8, rounds=1))
+        with ImServer(settings={**settings, "accounts.mail_directory": str(mails)}) as server:
+            yield server
+
 
 _ALLOWED: Final = ("WebSocket connection to", "Failed to load resource", "improto:", "the list of")
 """What a console may say while a server is away or refuses something."""

@@ -6,15 +6,14 @@ The limits stand in the types, so a refusal can name them.
 from __future__ import annotations
 
 import re
-from contextlib import aclosing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
-import anyio
 import msgspec
 from msgspec import Meta, Struct
 
 from improto_server.accounts.refusals import RefusedError, invalid
+from improto_server.bodies import BodyTooLargeError, BodyTooSlowError, read_body
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -105,26 +104,19 @@ def read_name(text: str, field: str = "name") -> str:
 
 async def read_bytes(request: Request, *, most: int) -> bytes:
     """A body of at most ``most`` bytes."""
-    pieces: list[bytes] = []
-    size = 0
     try:
-        with anyio.fail_after(PATIENCE):
-            async with aclosing(request.stream()) as stream:
-                async for piece in stream:
-                    size += len(piece)
-                    if size > most:
-                        raise RefusedError(
-                            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                            "too_large",
-                            f"the body is larger than {most} bytes",
-                            limit=most,
-                        )
-                    pieces.append(piece)
-    except TimeoutError:
+        return await read_body(request, most=most, seconds=PATIENCE)
+    except BodyTooLargeError:
+        raise RefusedError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "too_large",
+            f"the body is larger than {most} bytes",
+            limit=most,
+        ) from None
+    except BodyTooSlowError:
         raise RefusedError(
             HTTPStatus.REQUEST_TIMEOUT, "too_slow", f"the body took more than {PATIENCE:.0f} s"
         ) from None
-    return b"".join(pieces)
 
 
 async def read_json(request: Request, kind: type[B]) -> B:

@@ -7,11 +7,9 @@ event loop, one after the other, like everything else that they do.
 from __future__ import annotations
 
 import logging
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import anyio
 import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -27,6 +25,7 @@ from improto_server.api.replies import (
     refused_by,
     success,
 )
+from improto_server.bodies import BodyTooLargeError, BodyTooSlowError, read_body
 from improto_server.errors import ServiceError
 from improto_server.rate import TokenBucket
 from improto_server.waiting import finished
@@ -138,21 +137,12 @@ class Api:
 
 
 async def _body(request: Request) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
     try:
-        with anyio.fail_after(PATIENCE):
-            async with aclosing(request.stream()) as stream:
-                async for piece in stream:
-                    size += len(piece)
-                    if size > BODY_BYTES:
-                        raise RefusedError(
-                            Code.TOO_LARGE, f"the body is larger than {BODY_BYTES} bytes"
-                        )
-                    pieces.append(piece)
-    except TimeoutError:
+        return await read_body(request, most=BODY_BYTES, seconds=PATIENCE)
+    except BodyTooLargeError:
+        raise RefusedError(Code.TOO_LARGE, f"the body is larger than {BODY_BYTES} bytes") from None
+    except BodyTooSlowError:
         raise RefusedError(Code.INVALID, f"the body took more than {PATIENCE:.0f} s") from None
-    return b"".join(pieces)
 
 
 def _response(status: int, body: bytes) -> Response:
